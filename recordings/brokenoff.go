@@ -40,6 +40,27 @@ func (l runs) after(r Row) bool {
 	return l[r.RequestID].After(r.StartedAt) || r.EgressID != "" && l[r.EgressID].After(r.StartedAt)
 }
 
+// verdicts are when the last runs of recordings began that have a verdict, or will have one, by
+// request ID and egress ID.
+type verdicts map[[2]string]time.Time
+
+func lastVerdicts(rows []Row) verdicts {
+	last := verdicts{}
+	for _, row := range rows {
+		key := [2]string{row.RequestID, row.EgressID}
+		if row.Workflow != workflowFailed && !row.cutShort() && row.StartedAt.After(last[key]) {
+			last[key] = row.StartedAt
+		}
+	}
+	return last
+}
+
+// replace reports whether a later run has the verdict of a run that has one, too: Temporal, or a
+// person, has reset it after it had closed.
+func (l verdicts) replace(r Row) bool {
+	return r.EndedBy != "" && r.EgressID != "" && l[[2]string{r.RequestID, r.EgressID}].After(r.StartedAt)
+}
+
 // takenUp reports whether another run goes on with the recording of a workflow that closed.
 func (c *Client) takenUp(ctx context.Context, r Row) (bool, error) {
 	if r.ClosedAt == nil {

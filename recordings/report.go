@@ -90,16 +90,17 @@ func (c *Client) Report(ctx context.Context, since, until time.Time) (Report, er
 }
 
 // ReportOf counts rows. A run that continued as new is left out, since it counts as its successor,
-// and so is one that broke off if another took up its recording.
+// and so is one that was reset after it had closed, or that broke off if another took up its
+// recording.
 func ReportOf(rows []Row, since, until time.Time) Report {
 	r := Report{
 		Since: since.UTC(), Until: until.UTC(),
 		Verdicts: map[egress.Status]int{}, EndedBy: map[egress.Source]int{}, Classes: map[egress.Missed]int{}, Media: map[egress.Media]int{}, Misses: []Miss{},
 	}
 	var late []egress.Duration
-	last := lastRuns(rows)
+	last, settled := lastRuns(rows), lastVerdicts(rows)
 	for _, row := range rows {
-		if row.Workflow == workflowContinued || row.cutShort() && last.after(row) {
+		if row.Workflow == workflowContinued || row.cutShort() && last.after(row) || settled.replace(row) {
 			continue
 		}
 		if row.overAfter(until) { // it is in the next span

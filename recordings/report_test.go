@@ -127,6 +127,32 @@ func TestARunThatBrokeOffCountsUnlessItsRecordingWasTakenUp(t *testing.T) {
 	}
 }
 
+// Temporal resets a closed run, as after a failover of a replicated namespace, or a person does.
+func TestARecordingWhoseRunWasResetCountsOnce(t *testing.T) {
+	t.Parallel()
+	first := settled("a", "EGRESS_COMPLETE", egress.FromPoll, egress.MissedSlow, 2, time.Minute)
+	first.RunID = "run-1"
+	for name, tc := range map[string]struct {
+		change func(again *Row)
+		want   [4]int // egresses, settled, missed, running
+	}{
+		"it has settled":             {func(*Row) {}, [4]int{1, 1, 1, 0}},
+		"it has not settled yet":     {func(r *Row) { r.Workflow, r.EndedBy, r.Missed, r.ClosedAt, r.Memo = "running", "", "", nil, nil }, [4]int{1, 0, 0, 1}},
+		"it was terminated instead":  {func(r *Row) { r.Workflow, r.EndedBy, r.Missed, r.Memo = "terminated", "", "", nil }, [4]int{2, 1, 1, 0}},
+		"of another egress":          {func(r *Row) { r.EgressID = "EG_b" }, [4]int{2, 2, 2, 0}},
+		"of another request":         {func(r *Row) { r.RequestID = "b" }, [4]int{2, 2, 2, 0}},
+		"before an egress had begun": {func(r *Row) { r.EgressID = "" }, [4]int{2, 2, 2, 0}},
+	} {
+		again := first
+		again.RunID, again.StartedAt = "run-2", hour(4)
+		tc.change(&again)
+		for _, rows := range [][]Row{{again, first}, {first, again}} {
+			r := ReportOf(rows, hour(0), hour(9))
+			require.Equal(t, tc.want, [4]int{r.Egresses, r.Settled, r.Missed, r.Running}, name)
+		}
+	}
+}
+
 func TestAQuantileIsTheNearestRank(t *testing.T) {
 	t.Parallel()
 	hundred := make([]int, 100)
