@@ -231,7 +231,7 @@ func (r *round) observe(ctx context.Context) (s egress.Sighting, all bool, err e
 	if r.Deep {
 		r.roster.forget(s.Listed)
 	}
-	s.Listed = r.roster.open(s.Listed, running)
+	s.Listed = r.roster.open(s.Listed, running, r.Deep)
 	activity.RecordHeartbeat(ctx, r.progress)
 	return s, all, nil
 }
@@ -312,16 +312,14 @@ func (r *round) do(ctx context.Context, s egress.Measure) {
 		s.Deed = egress.DeedAdopt
 		done, err = r.perform(ctx, s)
 	}
-	if err == nil {
-		r.roster.note(s, done, r.infos[s.EgressID].GetStatus())
-	}
+	again := err == nil && r.roster.note(s, done, r.infos[s.EgressID].GetStatus())
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case err != nil:
 		r.Round.Failed++
 		log.Error("reconcile: step failed", "deed", s.Deed, "egressID", s.EgressID, "requestID", s.RequestID, "error", err)
-	case done:
+	case done && !again:
 		r.Round.Count(s.Deed)
 		activity.GetMetricsHandler(ctx).WithTags(map[string]string{"action": string(s.Deed)}).Counter(MetricStrays).Inc(1)
 		if s.Deed == egress.DeedQuarantine {
@@ -370,7 +368,7 @@ func (r *round) now(ctx context.Context, before []egress.Ours) (s egress.Sightin
 		r.take(&s, m)
 	}
 	running, err := r.roster.whole(ctx, r.temporal, r.clock())
-	s.Listed = r.roster.open(s.Listed, running)
+	s.Listed = r.roster.open(s.Listed, running, false)
 	s.Ours = append(running, slices.DeleteFunc(before, func(o egress.Ours) bool { return !o.Closed })...)
 	return s, err
 }

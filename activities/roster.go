@@ -28,11 +28,17 @@ type roster struct {
 	doneFrom, doneAt time.Time // those completed in between are in done. Zero: it was never read
 	done             map[bond]done
 
-	// known are listed egresses that need nothing more, with the status that LiveKit gave them
-	// then: their workflow has closed, or was told of their end. LiveKit lists a killed one as
-	// active forever. They are left alone until the status changes or, if they have not ended,
-	// until a deep round begins.
-	known map[string]livekit.EgressStatus
+	// known are listed egresses that need nothing more. LiveKit lists a killed one as active forever.
+	// They are left alone until the status changes or, if they have not ended, until a deep round
+	// begins.
+	known map[string]known
+}
+
+// known says why a listed egress needs nothing more: its workflow has closed, or was told of its
+// end.
+type known struct {
+	status livekit.EgressStatus // that LiveKit gave it then
+	once   bool                 // told once: the next deep round tells it again
 }
 
 // bond is a workflow and the egress that it was about.
@@ -101,31 +107,35 @@ func (r *roster) latest(ctx context.Context, from Registry, at time.Time) (ours 
 }
 
 // note notes that an egress needs nothing more, after a step was done or turned out to be
-// unnecessary.
-func (r *roster) note(s egress.Measure, done bool, status livekit.EgressStatus) {
+// unnecessary. It reports whether its workflow was told of the same before. That is done twice: a
+// failover may have cost Temporal the first signal, and it recognizes the second one otherwise.
+func (r *roster) note(s egress.Measure, done bool, status livekit.EgressStatus) (again bool) {
 	closed := s.Deed == egress.DeedAdopt && !done
 	told := (s.Deed == egress.DeedPart || s.Deed == egress.DeedTwin) && done // deep rounds tell again of those still recording
 	if !closed && !told {
-		return
+		return false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.known == nil {
-		r.known = map[string]livekit.EgressStatus{}
+		r.known = map[string]known{}
 	}
-	r.known[s.EgressID] = status
+	again = told && r.known[s.EgressID] == known{status: status, once: true}
+	r.known[s.EgressID] = known{status: status, once: told && !again}
+	return again
 }
 
-// open returns the listed egresses except those that need nothing more.
-func (r *roster) open(listed []egress.Listed, ours []egress.Ours) []egress.Listed {
+// open returns the listed egresses except those that need nothing more. A deep round also gets
+// those whose workflow was told once.
+func (r *roster) open(listed []egress.Listed, ours []egress.Ours, deep bool) []egress.Listed {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, o := range ours { // those that run after all
 		delete(r.known, o.EgressID)
 	}
 	return slices.DeleteFunc(listed, func(l egress.Listed) bool {
-		s, known := r.known[l.ID]
-		return known && s == l.Status
+		k, ok := r.known[l.ID]
+		return ok && k.status == l.Status && (!deep || !k.once)
 	})
 }
 
@@ -134,13 +144,13 @@ func (r *roster) open(listed []egress.Listed, ours []egress.Ours) []egress.Liste
 func (r *roster) forget(listed []egress.Listed) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	known := make(map[string]livekit.EgressStatus, len(r.known))
+	kept := make(map[string]known, len(r.known))
 	for _, l := range listed {
-		if s, ok := r.known[l.ID]; ok && egress.Ended(s) {
-			known[l.ID] = s
+		if k, ok := r.known[l.ID]; ok && egress.Ended(k.status) {
+			kept[l.ID] = k
 		}
 	}
-	r.known = known
+	r.known = kept
 }
 
 // take adds what changed. It reports false if that leaves a row in doubt: one that was unbound or
