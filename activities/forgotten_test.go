@@ -66,7 +66,7 @@ func TestAStartOfWhichTemporalForgotAnAttemptIsLookedForBeforeItIsMade(t *testin
 		"a page, after a restored copy": {plain(webRequest()), 2 * time.Minute, webOurs(t, "EG_forgotten"), []string{"0s all"}},
 		"it was not":                    {plain(roomRequest()), 20 * time.Second, nil, []string{"0s list " + room, "0s start"}},
 		"it was taken in time":          {plain(roomRequest()), 5 * time.Second, ours(t, "EG_other"), []string{"0s start"}},
-		"its caller waits no longer":    {by(2 * time.Second), 20 * time.Second, ours(t, "EG_other"), []string{"0s start"}},
+		"it has time for hours":         {by(time.Hour), 20 * time.Second, ours(t, "EG_forgotten"), []string{"0s list " + room}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -118,6 +118,39 @@ func TestAListThatMayShowAForgottenAttemptIsReadUntilLiveKitAnswers(t *testing.T
 				}
 				_, e := failed(t, err)
 				require.Equal(t, tc.reason, e.Reason)
+			})
+		})
+	}
+}
+
+// What no other try mends is LiveKit's to say, and it says so of the start.
+func TestAForgottenAttemptIsNotLookedForWhereThatIsInVain(t *testing.T) {
+	t.Parallel()
+	denied := &egress.Error{Reason: egress.Denied, Message: "no such key"}
+	unknown := plain(roomRequest())
+	unknown.Input.Pipeline = "unknown"
+	for name, tc := range map[string]struct {
+		in    func() activities.StartRequest
+		lists error
+		want  []string
+		why   egress.Reason
+	}{
+		"our key is wrong":           {func() activities.StartRequest { return plain(roomRequest()) }, denied, []string{"0s list " + room, "0s start"}, egress.Denied},
+		"its caller waits no longer": {func() activities.StartRequest { return by(-time.Second) }, rateLimited, nil, egress.HandedBack},
+		"… while it is looked for":   {func() activities.StartRequest { return by(2 * time.Second) }, rateLimited, []string{"0s list " + room, "1s list " + room, "3s list " + room}, egress.HandedBack},
+		"this worker refuses it":     {func() activities.StartRequest { return unknown }, rateLimited, nil, egress.Invalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{
+					onStart: func(int, egress.Request) (*lk.EgressInfo, error) { return nil, denied },
+					onList:  func(int) ([]*lk.EgressInfo, error) { return nil, tc.lists },
+				}
+				_, err := startAfter(t.Context(), t, 20*time.Second, a, tc.in())
+				_, e := failed(t, err)
+				require.Equal(t, tc.why, e.Reason)
+				require.Equal(t, tc.want, a.log)
 			})
 		})
 	}

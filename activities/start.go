@@ -54,7 +54,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 func (a *LiveKit) prepare(in StartRequest, i activity.Info) (s starting, err error) {
 	s = starting{
 		LiveKit: a, in: in, token: a.opener.Token(in.RequestID, in.Part), ahead: time.Since(i.StartedTime),
-		again: in.Input.Again || in.maybePutBack(i), forgotten: in.maybeForgotten(i), maybeSent: in.maybeSent(i),
+		again: in.Input.Again || in.maybePutBack(i), forgotten: maybeForgotten(i), maybeSent: in.maybeSent(i),
 	}
 	s.onlyLook = in.HandedBack
 	if by := in.Input.StartBy; by != nil { // the zero time is before any time at which LiveKit could be asked
@@ -146,7 +146,7 @@ type starting struct {
 // obtain returns the egress of the start, whether an earlier one started it or it is new, and
 // notes about its storage, which is probed before LiveKit is first asked.
 func (s starting) obtain(ctx context.Context) (m *livekit.EgressInfo, notes []string, err error) {
-	if s.forgotten && !s.again && !s.maybeSent { // those are looked for more thoroughly
+	if s.forgotten && !s.again && !s.maybeSent && !s.late() { // those are looked for more thoroughly
 		if m, err = s.glance(ctx); m != nil || err != nil {
 			return m, nil, err
 		}

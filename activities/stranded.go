@@ -32,6 +32,7 @@ func (r *round) strand(ctx context.Context) {
 	log := activity.GetLogger(ctx)
 	stranded, err := r.temporal.Stranded(ctx, r.clock().Add(-strandedAfter))
 	if err != nil {
+		r.Round.Stranded = nil
 		log.Warn("reconcile: recordings of versions that nobody runs are not looked for", "error", err)
 		return
 	}

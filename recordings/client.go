@@ -40,8 +40,8 @@ type Config struct {
 	AskedBy *egress.Asker
 
 	// AskEvery is the pause before retrying a start that no worker took, and before repeating a
-	// search that found nothing; in one for an egress ID, each pause is twice the last. Default:
-	// 200 ms.
+	// search that found nothing; in one for an egress ID, each pause is twice the last, up to 500 ms.
+	// Default: 200 ms.
 	AskEvery time.Duration
 	// FindFor is how long an egress ID is searched for: visibility lags by up to 0.5 s on SQLite.
 	// Default: 2 s.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -42,7 +43,7 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 		case err != nil && (!answered || ctx.Err() != nil || !timedOut(err)):
 			return "", err
 		case err == nil && pauseFor(lookup, wait):
-			wait *= 2 // Temporal limits such look-ups, and the webhooks of rooms need some
+			wait = min(2*wait, 500*time.Millisecond) // Temporal limits such look-ups, and the webhooks of rooms need some
 			continue
 		case ctx.Err() != nil:
 			return "", errorOf(ctx, "find "+id, ctx.Err())
