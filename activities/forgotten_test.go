@@ -156,6 +156,40 @@ func TestAForgottenAttemptIsNotLookedForWhereThatIsInVain(t *testing.T) {
 	}
 }
 
+// The same ID may record a second time, if its starter lets it.
+func TestWhatAnEarlierRunRecordedIsNotTakenForThisOnes(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		ended time.Duration // before this run began; 0: it still runs
+		since bool
+		want  string
+	}{
+		"it ended before":                        {time.Hour, true, "EG_new"},
+		"it still runs":                          {0, true, "EG_earlier"},
+		"LiveKit's clock is a little behind":     {time.Second, true, "EG_earlier"},
+		"the caller says that it may be its own": {time.Hour, false, "EG_earlier"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				earlier, in := ours(t, "EG_earlier"), plain(roomRequest())
+				if tc.ended > 0 {
+					earlier.Status, earlier.EndedAt = lk.EgressStatus_EGRESS_COMPLETE, time.Now().Add(-tc.ended).UnixNano()
+				}
+				if tc.since {
+					in.Since = time.Now()
+				}
+				a := &api{onList: lists(earlier), onStart: func(_ int, r egress.Request) (*lk.EgressInfo, error) { return echo("EG_new", r), nil }}
+
+				s, err := startAfter(t.Context(), t, 20*time.Second, a, in)
+
+				require.NoError(t, err)
+				require.Equal(t, tc.want, s.Info.Proto().GetEgressId())
+			})
+		})
+	}
+}
+
 // Its search finds what a glance would.
 func TestAStartThatIsSearchedForIsNotGlancedAt(t *testing.T) {
 	t.Parallel()

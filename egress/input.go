@@ -114,6 +114,9 @@ func (in *Input) setField(name string, value json.RawMessage) error {
 	if err := json.Unmarshal(value, target); err != nil {
 		return Invalidf(name, "%s", err.Error())
 	}
+	if target == &in.MaxDuration && in.MaxDuration == 0 { // as of a caller for whom no time is left
+		return Invalidf(name, "is 0; leave it out for a recording without a limit")
+	}
 	return nil
 }
 

@@ -91,6 +91,7 @@ func TestAnInputThatIsWrongIsRefusedByItsField(t *testing.T) {
 		"another case":             {`{"Web":{}}`, "Web: is not a field of the input; want one of " + kinds + ", again, max_duration, pipeline, preflight, recover, start_by, storage"},
 		"two requests":             {`{"web":{},"track":{}}`, "web: is a second request beside track"},
 		"a number for a duration":  {`{"web":{},"max_duration":3}`, `max_duration: want a duration such as "3h", got 3`},
+		"no time at all":           {`{"web":{},"max_duration":"0s"}`, "max_duration: is 0; leave it out for a recording without a limit"},
 		"a day":                    {`{"web":{},"max_duration":"1d"}`, `max_duration: want a duration such as "3h", got "1d"`},
 		"no time":                  {`{"start_by":"noon"}`, `start_by: parsing time "noon" as "2006-01-02T15:04:05Z07:00": cannot parse "noon" as "2006"`},
 		"no base64":                {`{"sealed":"%"}`, "sealed: illegal base64 data at input byte 0"},

@@ -175,6 +175,14 @@ func inOrder(a, b Listed) int {
 	return cmp.Or(cmp.Compare(over(a), over(b)), a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID))
 }
 
+// NotOver returns the egresses that had not ended at a time; all of them for the zero time. The
+// clock of LiveKit, which says when they ended, may differ.
+func NotOver(items []*livekit.EgressInfo, at time.Time) []*livekit.EgressInfo {
+	return slices.DeleteFunc(slices.Clone(items), func(m *livekit.EgressInfo) bool {
+		return Ended(m.GetStatus()) && m.GetEndedAt() > 0 && time.Unix(0, m.GetEndedAt()).Before(at.Add(-clocksDiffer))
+	})
+}
+
 // OfToken returns the egress whose request carries a token of ours, nil if none does. Of several it
 // is the one to keep.
 func OfToken(items []*livekit.EgressInfo, token Token, ours func(Token) bool) (kept *livekit.EgressInfo) {

@@ -107,8 +107,8 @@ func (d deps) start(ctx context.Context, c *cli.Command, r egress.Request) error
 			return asFlag(err)
 		}
 	}
-	if c.Duration("max-duration") < 0 {
-		return egress.Invalidf("--max-duration", "is negative: %s", c.Duration("max-duration"))
+	if c.IsSet("max-duration") && c.Duration("max-duration") <= 0 {
+		return egress.Invalidf("--max-duration", "must be positive, got %s", c.Duration("max-duration"))
 	}
 	opts := egress.StartOptions{
 		RequestID: c.String("id"), Request: r, MaxDuration: c.Duration("max-duration"), Storage: c.String("storage"), Preflight: c.Bool("preflight"),

@@ -29,8 +29,11 @@ func invalid(err error) error {
 // that callers in every language see reason and details first.
 func plainly(op string, err error) error {
 	app, ok := errors.AsType[*temporal.ApplicationError](err)
-	if !ok {
+	switch {
+	case !ok && temporal.IsCanceledError(err):
 		return fmt.Errorf("%s: %w", op, err)
+	case !ok:
+		return toCaller(&egress.Error{Reason: reasonOf(err), Message: op + ": " + inWords(err)})
 	}
 	var details egress.Error
 	if err := app.Details(&details); err != nil {

@@ -47,6 +47,34 @@ func TestAPartWhoseTimeIsLongPastIsLookedForBeforeItIsStarted(t *testing.T) {
 	}
 }
 
+// What ended before a run began is another recording, unless an earlier start may have begun it.
+func TestAStartSaysSinceWhenItsEgressCanBe(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(*egress.Input)
+		says   bool
+	}{
+		"the first start":            {func(*egress.Input) {}, true},
+		"one that comes again":       {func(in *egress.Input) { in.Again = true }, false},
+		"one that may not be listed": {func(in *egress.Input) { in.Unlisted = true }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, starts := recovering(t, 1)
+			l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+			l.webhook(60*time.Second, egress.EventEnded, part(2, complete, 60))
+			in := plainInput(t)
+			tc.change(&in)
+
+			l.mustRun(in)
+
+			require.Len(t, *starts, 2)
+			require.Equal(t, tc.says, !(*starts)[0].Since.IsZero())
+			require.Zero(t, (*starts)[1].Since, "a next part has a token of its own")
+		})
+	}
+}
+
 // It was begun before Temporal was restored from a backup, and has recorded since: its limit
 // counts from its beginning.
 func TestALimitOfWhatALateStartFindsCountsFromItsBeginning(t *testing.T) {

@@ -27,41 +27,14 @@ func (e *run) start(ctx workflow.Context) {
 		notAfter = e.StoppedAt
 	}
 	in := inputOf(e.in, e.Part, wasReset(workflow.GetInfo(ctx)))
+	since := sinceOf(ctx, in, e.Part)
 	in.Again = in.Again || e.overdue(ctx, before)
 	e.lookedFor = in.Again
 	e.starting = &pending{kind: started, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
 		RequestID: e.id, Part: e.Part, Input: in, RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID,
 		RoomID: before.Info.Proto().GetRoomId(), Published: before.Status.Good(), NotAfter: notAfter, HandedBack: back,
+		Since: since,
 	})}
-}
-
-// inputOf returns the input of a part's start. What the request says of the time of its start, and
-// of earlier starts, is about the first part alone.
-func inputOf(in egress.Input, part int, reset bool) egress.Input {
-	if part > 1 {
-		in.StartBy, in.Again, in.Unlisted = nil, false, false
-	}
-	if reset {
-		in.Again, in.Unlisted = true, part == 1 // the run that was reset may just have asked for it
-	}
-	return in
-}
-
-// overdue reports whether a start comes so late that Temporal may have been restored from a backup
-// in between: then it was already made, and LiveKit lists it by now. A first part with a StartBy is
-// refused as too late instead.
-func (e *run) overdue(ctx workflow.Context, before egress.Part) bool {
-	since := workflow.GetInfo(ctx).WorkflowStartTime
-	if e.Part > 1 {
-		since = time.Unix(0, before.Info.Proto().GetEndedAt()) // zero if it was lost, which counts as long ago
-	}
-	return (e.Part > 1 || e.in.StartBy == nil) && workflow.Now(ctx).Sub(since) > egress.LateStart
-}
-
-// wasReset reports whether the run continues from a point in the history of an earlier one, which
-// may have started this part.
-func wasReset(info *workflow.Info) bool {
-	return info.OriginalRunID != "" && info.OriginalRunID != info.WorkflowExecution.RunID // empty in the SDK's test environment
 }
 
 // takeStart takes the answer to the start. A refusal ends the run, unless a webhook has already

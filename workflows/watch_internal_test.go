@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -49,4 +51,26 @@ func TestAStateThatCronBeginsAgainIsRefused(t *testing.T) {
 		}, left)
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// The history of such a run begins when the last one ended.
+func TestARunOfACronScheduleBeginsAtItsTime(t *testing.T) {
+	t.Parallel()
+	start, now := time.Unix(100, 0), time.Unix(90_000, 0)
+	require.Equal(t, start, began(&workflow.Info{WorkflowStartTime: start}, now))
+	require.Equal(t, now, began(&workflow.Info{WorkflowStartTime: start, CronSchedule: "0 9 * * *"}, now))
+}
+
+// Callers in every language read type and details.
+func TestWhatAnActivityDiesOfHasAReason(t *testing.T) {
+	t.Parallel()
+	var app *temporal.ApplicationError
+	require.ErrorAs(t, plainly("stop egress", temporal.NewTimeoutError(enumspb.TIMEOUT_TYPE_START_TO_CLOSE, nil)), &app)
+	var details egress.Error
+	require.NoError(t, app.Details(&details))
+	require.Equal(t, string(egress.Internal), app.Type())
+	require.Equal(t, egress.Internal, details.Reason)
+	require.Contains(t, app.Message(), "stop egress: ")
+
+	require.True(t, temporal.IsCanceledError(plainly("probe", temporal.NewCanceledError())), "the workflow closes as cancelled")
 }
