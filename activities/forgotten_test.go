@@ -160,21 +160,24 @@ func TestAForgottenAttemptIsNotLookedForWhereThatIsInVain(t *testing.T) {
 func TestWhatAnEarlierRunRecordedIsNotTakenForThisOnes(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		ended time.Duration // before this run began; 0: it still runs
+		began time.Duration // before this run did
+		over  bool
 		since bool
 		want  string
 	}{
-		"it ended before":                        {time.Hour, true, "EG_new"},
-		"it still runs":                          {0, true, "EG_earlier"},
-		"LiveKit's clock is a little behind":     {time.Second, true, "EG_earlier"},
-		"the caller says that it may be its own": {time.Hour, false, "EG_earlier"},
+		"it began before, and is over":           {time.Hour, true, true, "EG_new"},
+		"it still runs":                          {time.Hour, false, true, "EG_earlier"},
+		"it is over":                             {-time.Second, true, true, "EG_earlier"},
+		"LiveKit's clock is a minute behind":     {time.Minute, true, true, "EG_earlier"},
+		"the caller says that it may be its own": {time.Hour, true, false, "EG_earlier"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				earlier, in := ours(t, "EG_earlier"), plain(roomRequest())
-				if tc.ended > 0 {
-					earlier.Status, earlier.EndedAt = lk.EgressStatus_EGRESS_COMPLETE, time.Now().Add(-tc.ended).UnixNano()
+				earlier.StartedAt = time.Now().Add(-tc.began).UnixNano()
+				if tc.over {
+					earlier.Status, earlier.EndedAt = lk.EgressStatus_EGRESS_COMPLETE, time.Now().UnixNano()
 				}
 				if tc.since {
 					in.Since = time.Now()

@@ -186,7 +186,7 @@ func (s starting) obtain(ctx context.Context) (m *livekit.EgressInfo, notes []st
 
 // ours returns the egress that has our token, and is not of an earlier run, or nil.
 func (s starting) ours(items []*livekit.EgressInfo) *livekit.EgressInfo {
-	return egress.OfToken(egress.NotOver(items, s.in.Since), s.token, s.opener.Verify)
+	return egress.OfToken(egress.NotBefore(items, s.in.Since), s.token, s.opener.Verify)
 }
 
 // run calls LiveKit until the outcome is known.

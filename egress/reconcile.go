@@ -175,11 +175,11 @@ func inOrder(a, b Listed) int {
 	return cmp.Or(cmp.Compare(over(a), over(b)), a.Since.Compare(b.Since), cmp.Compare(a.ID, b.ID))
 }
 
-// NotOver returns the egresses that had not ended at a time; all of them for the zero time. The
-// clock of LiveKit, which says when they ended, may differ.
-func NotOver(items []*livekit.EgressInfo, at time.Time) []*livekit.EgressInfo {
+// NotBefore returns the egresses without those that have ended and had begun before a time; all of
+// them for the zero time. LiveKit's clock, which says when they began, may differ.
+func NotBefore(items []*livekit.EgressInfo, at time.Time) []*livekit.EgressInfo {
 	return slices.DeleteFunc(slices.Clone(items), func(m *livekit.EgressInfo) bool {
-		return Ended(m.GetStatus()) && m.GetEndedAt() > 0 && time.Unix(0, m.GetEndedAt()).Before(at.Add(-clocksDiffer))
+		return Ended(m.GetStatus()) && m.GetStartedAt() > 0 && time.Unix(0, m.GetStartedAt()).Before(at.Add(-clocksDiffer))
 	})
 }
 
