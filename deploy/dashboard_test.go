@@ -37,6 +37,8 @@ type panel struct {
 		Expr       string      `json:"expr"`
 		RefID      string      `json:"refId"`
 		Datasource *datasource `json:"datasource"`
+		Range      bool        `json:"range"`
+		Instant    bool        `json:"instant"`
 	} `json:"targets"`
 }
 
@@ -110,6 +112,22 @@ func TestTheDashboardAsksTheDataSourceThatIsChosen(t *testing.T) {
 			letters[target.RefID] = true
 		}
 	}
+}
+
+// A ratio has no value while nothing happened that it is a share of. Over a range, such a panel
+// would show the last one before, which may be hours old.
+func TestARatioIsShownAsItIsNow(t *testing.T) {
+	t.Parallel()
+	var ratios []string
+	for _, p := range loadDashboard(t).Panels {
+		for _, target := range p.Targets {
+			if p.Type == "stat" && regexp.MustCompile(` / |:ratio`).MatchString(target.Expr) {
+				ratios = append(ratios, p.Title)
+				assert.Equal(t, []bool{true, false}, []bool{target.Instant, target.Range}, p.Title)
+			}
+		}
+	}
+	assert.Equal(t, []string{"Missed webhooks, last hour", "Rooms that are not recorded"}, ratios)
 }
 
 func TestNoPanelLiesOverAnother(t *testing.T) {
