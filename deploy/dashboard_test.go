@@ -40,6 +40,16 @@ type panel struct {
 		Range      bool        `json:"range"`
 		Instant    bool        `json:"instant"`
 	} `json:"targets"`
+	FieldConfig struct {
+		Defaults struct {
+			Thresholds struct {
+				Steps []struct {
+					Color string   `json:"color"`
+					Value *float64 `json:"value"`
+				} `json:"steps"`
+			} `json:"thresholds"`
+		} `json:"defaults"`
+	} `json:"fieldConfig"`
 }
 
 type rectangle struct{ X, Y, W, H int }
@@ -128,6 +138,21 @@ func TestARatioIsShownAsItIsNow(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{"Missed webhooks, last hour", "Rooms that are not recorded"}, ratios)
+}
+
+// The alert fires while a single room is seen by a few of the rounds that the panel's mean is of.
+func TestOneRoomThatIsNotRecordedIsRed(t *testing.T) {
+	t.Parallel()
+	var red float64
+	for _, p := range loadDashboard(t).Panels {
+		if p.Title == "Rooms that are not recorded" {
+			steps := p.FieldConfig.Defaults.Thresholds.Steps
+			require.Equal(t, "red", steps[len(steps)-1].Color)
+			red = *steps[len(steps)-1].Value
+		}
+	}
+	assert.Positive(t, red)
+	assert.Less(t, red, 1.0/15, "seen by one of the rounds of 15 min")
 }
 
 func TestNoPanelLiesOverAnother(t *testing.T) {
