@@ -87,6 +87,7 @@ func TestWhatBecomesOfAnEgressIsCountedOnceWithItsLabels(t *testing.T) {
 		"a successor of what is gone":               {forgetting, func(l *life) { l.webhook(time.Second, egress.EventEnded, part(2, complete, 1)) }, workflows.MetricRecovered, []labels{nil}},
 		"a part after a failure":                    {once, func(l *life) { l.endsTwice(failed) }, workflows.MetricRecovered, []labels{nil}},
 		"none for a part after a limit":             {once, func(l *life) { l.endsTwice(lk.EgressStatus_EGRESS_LIMIT_REACHED) }, workflows.MetricRecovered, nil},
+		"none for a part that is refused":           {once, (*life).refused, workflows.MetricRecovered, nil},
 		"a correction of a part":                    {once, (*life).partIsBack, workflows.MetricCorrected, []labels{nil}},
 		"a correction of a verdict":                 {lenient, (*life).isBack, workflows.MetricCorrected, []labels{nil}},
 		"missing media":                             {robbed, func(l *life) { ended(l, complete) }, workflows.MetricMedia, []labels{{"media": "missing"}}},
@@ -227,9 +228,14 @@ func (l *life) preceded() {
 	l.webhook(time.Minute, egress.EventEnded, part(1, complete, 60))
 }
 
-// succeeded has another egress of the request take the place of the first part, since the next one is refused.
-func (l *life) succeeded() {
+// refused fails, and its next part is refused.
+func (l *life) refused() {
 	l.refusesInTheEnd(2)
 	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+}
+
+// succeeded has another egress of the request take the place of the first part, since the next one is refused.
+func (l *life) succeeded() {
+	l.refused()
 	l.webhook(21*time.Second, egress.EventEnded, part(3, complete, 21))
 }

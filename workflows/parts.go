@@ -19,16 +19,13 @@ func (e *run) startAgain(ctx workflow.Context, wait time.Duration) {
 	e.relays.reopen()
 	before := e.State
 	e.tellPart(ctx, before)
-	e.before = &before
+	e.before, e.recovers = &before, !before.Status.Good()
 	e.NextPart()
 	e.Restarts++
 	e.published.status = ""
 	if stopped := e.backOff(ctx, wait); stopped {
 		e.giveBack(errEnough)
 		return
-	}
-	if !before.Status.Good() {
-		workflow.GetMetricsHandler(ctx).Counter(MetricRecovered).Inc(1)
 	}
 	e.explain(ctx)
 	e.start(ctx)

@@ -58,6 +58,7 @@ type run struct {
 
 	// Its other parts.
 	before     *egress.State            // the part before this one, until this one has begun
+	recovers   bool                     // that part failed or was lost
 	unheard    map[string]*egress.State // earlier parts that wait for the webhook of their end, by egress ID
 	toldBefore bool                     // the end is being announced already
 

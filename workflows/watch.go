@@ -62,6 +62,8 @@ func (e *run) takeStart(ctx workflow.Context, ev event) error {
 	e.Started, e.before = true, nil
 	if e.Part == 1 {
 		countStart(ctx, StartBegan)
+	} else if e.recovers {
+		workflow.GetMetricsHandler(ctx).Counter(MetricRecovered).Inc(1)
 	}
 	if err != nil {
 		e.log.Warn("start failed, although a webhook shows that the egress runs", "egressID", e.ID, "error", err)
