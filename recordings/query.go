@@ -78,9 +78,11 @@ func roomTerm(room string) string {
 }
 
 // letsThrough checks what a query cannot be trusted with. A run that continued as new counts as
-// its successor, whatever its last state.
+// its successor, whatever its last state, except in a past span after which it continued: the
+// successor began too late to be in it.
 func (f Filter) letsThrough(r Row) bool {
-	return r.Workflow != workflowContinued && (f.Room == "" || r.Room == egress.Keyword(f.Room))
+	counts := r.Workflow != workflowContinued || !f.RanSince.IsZero() && r.overAfter(f.Until)
+	return counts && (f.Room == "" || r.Room == egress.Keyword(f.Room))
 }
 
 func equal(name, value string) string { return name + " = " + quote(value) }

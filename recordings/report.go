@@ -90,8 +90,8 @@ func (c *Client) Report(ctx context.Context, since, until time.Time) (Report, er
 }
 
 // ReportOf counts rows. A run that continued as new is left out, since it counts as its successor,
-// and so is one that was reset after it had closed, or that broke off if another took up its
-// recording.
+// unless that began after the span, and so is one that was reset after it had closed, or that broke
+// off if another took up its recording.
 func ReportOf(rows []Row, since, until time.Time) Report {
 	r := Report{
 		Since: since.UTC(), Until: until.UTC(),
@@ -100,7 +100,7 @@ func ReportOf(rows []Row, since, until time.Time) Report {
 	var late []egress.Duration
 	last, settled := lastRuns(rows), lastVerdicts(rows)
 	for _, row := range rows {
-		if row.Workflow == workflowContinued || row.cutShort() && last.after(row) || settled.replace(row) {
+		if row.Workflow == workflowContinued && !row.overAfter(until) || row.cutShort() && last.after(row) || settled.replace(row) {
 			continue
 		}
 		if row.overAfter(until) { // it is in the next span

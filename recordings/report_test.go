@@ -228,6 +228,28 @@ func TestWhatClosesAfterItsSpanRunsInIt(t *testing.T) {
 	}
 }
 
+// The run that it continued as began after the span, so no row of it is in the list.
+func TestWhatContinuesAsNewAfterItsSpanRunsInIt(t *testing.T) {
+	t.Parallel()
+	closed := hour(6)
+	first := Row{RequestID: "a", RunID: "1", EgressID: "EG_a", Workflow: "continuedasnew", StartedAt: hour(1), ClosedAt: &closed}
+	second := Row{RequestID: "a", RunID: "2", EgressID: "EG_a", Workflow: "running", StartedAt: closed}
+	for _, tc := range []struct {
+		until  time.Time
+		listed bool
+		rows   []Row
+	}{
+		{hour(5), true, []Row{first}}, {hour(6), true, []Row{first}},
+		{hour(7), false, []Row{first, second}}, {time.Time{}, false, []Row{first, second}},
+	} {
+		require.Equal(t, tc.listed, Filter{RanSince: hour(0), Until: tc.until}.letsThrough(first), tc.until)
+		r := ReportOf(tc.rows, hour(0), tc.until)
+		require.Equal(t, []int{1, 1}, []int{r.Egresses, r.Running}, tc.until)
+	}
+	require.False(t, Filter{Until: hour(5)}.letsThrough(first), "a list has each recording once")
+	require.False(t, Filter{RanSince: hour(0), Until: hour(5), Room: "weekly"}.letsThrough(first))
+}
+
 // A recording whose first part is lost did not go well.
 func TestAReportCountsEachPartOfARecording(t *testing.T) {
 	t.Parallel()
