@@ -138,7 +138,7 @@ func TestAForgottenAttemptIsNotLookedForWhereThatIsInVain(t *testing.T) {
 		"our key is wrong":           {func() activities.StartRequest { return plain(roomRequest()) }, denied, []string{"0s list " + room, "0s start"}, egress.Denied},
 		"its caller waits no longer": {func() activities.StartRequest { return by(-time.Second) }, rateLimited, nil, egress.HandedBack},
 		"… while it is looked for":   {func() activities.StartRequest { return by(2 * time.Second) }, rateLimited, []string{"0s list " + room, "1s list " + room, "3s list " + room}, egress.HandedBack},
-		"this worker refuses it":     {func() activities.StartRequest { return unknown }, rateLimited, nil, egress.Invalid},
+		"this worker refuses it":     {func() activities.StartRequest { return unknown }, rateLimited, []string{"0s list " + room}, egress.Invalid},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -191,6 +191,33 @@ func TestWhatAnEarlierRunRecordedIsNotTakenForThisOnes(t *testing.T) {
 			})
 		})
 	}
+}
+
+// It failed before it began.
+func TestAnEndWithoutAStartIsOfAnEarlierRunToo(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		earlier, in := ours(t, "EG_earlier"), plain(roomRequest())
+		earlier.Status, earlier.EndedAt, in.Since = lk.EgressStatus_EGRESS_FAILED, time.Now().Add(-time.Hour).UnixNano(), time.Now()
+		a := &api{onList: lists(earlier), onStart: accepts}
+		_, err := startAfter(t.Context(), t, 20*time.Second, a, in)
+		require.NoError(t, err)
+		require.Equal(t, []string{"0s list " + room, "0s start"}, a.log)
+	})
+}
+
+// Another version of the worker took it, before Temporal forgot that.
+func TestAForgottenAttemptIsFoundByAWorkerThatWouldRefuseIt(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		in := plain(roomRequest())
+		in.Input.Pipeline = "unknown"
+		a := &api{onList: lists(ours(t, "EG_forgotten")), onStart: accepts}
+		s, err := startAfter(t.Context(), t, 20*time.Second, a, in)
+		require.NoError(t, err)
+		require.Equal(t, "EG_forgotten", s.Info.Proto().GetEgressId())
+		require.Equal(t, []string{"0s list " + room}, a.log)
+	})
 }
 
 // Its search finds what a glance would.

@@ -146,7 +146,7 @@ type starting struct {
 // obtain returns the egress of the start, whether an earlier one started it or it is new, and
 // notes about its storage, which is probed before LiveKit is first asked.
 func (s starting) obtain(ctx context.Context) (m *livekit.EgressInfo, notes []string, err error) {
-	if s.forgotten && !s.again && !s.maybeSent && !s.late() { // those are looked for more thoroughly
+	if s.forgotten && !s.again && !s.maybeSent && (s.refused != nil || !s.late()) { // the others are looked for more thoroughly
 		if m, err = s.glance(ctx); m != nil || err != nil {
 			return m, nil, err
 		}

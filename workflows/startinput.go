@@ -24,7 +24,7 @@ func inputOf(in egress.Input, part int, reset bool) egress.Input {
 // in between: then it was already made, and LiveKit lists it by now. A first part with a StartBy is
 // refused as too late instead.
 func (e *run) overdue(ctx workflow.Context, before egress.Part) bool {
-	since := began(workflow.GetInfo(ctx), workflow.Now(ctx))
+	since := workflow.GetInfo(ctx).WorkflowStartTime
 	if e.Part > 1 {
 		since = time.Unix(0, before.Info.Proto().GetEndedAt()) // zero if it was lost, which counts as long ago
 	}
