@@ -136,7 +136,7 @@ type starting struct {
 	withdrawn func() bool // whether it was taken back
 	onlyLook  bool        // LiveKit may not be asked at all
 	again     bool        // an earlier run of the key may have started it, or this run in a time that Temporal has forgotten: LiveKit then lists it
-	forgotten bool        // this run may have started it in the last minute, which Temporal has forgotten: LiveKit mostly lists it
+	forgotten bool        // this run may have started it lately, which Temporal has forgotten: LiveKit mostly lists it
 	maybeSent bool        // LiveKit may have been asked just now, and not list it yet
 	// ahead is how far this worker's clock is ahead of Temporal's, which sent the attempt just
 	// before.

@@ -40,8 +40,8 @@ func (r StartRequest) maybeSent(i activity.Info) bool {
 }
 
 // maybePutBack reports whether the start has waited for a worker for so long (egress.LateStart)
-// that Temporal may have been restored from a backup in between. With a StartBy it would be too
-// late by then.
+// that Temporal may have been restored from a backup in between. One with a StartBy is too late
+// by then, or else glanced at (maybeForgotten).
 func (r StartRequest) maybePutBack(i activity.Info) bool {
 	return r.Input.StartBy == nil && i.StartedTime.Sub(i.ScheduledTime) > egress.LateStart
 }
