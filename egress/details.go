@@ -2,7 +2,6 @@ package egress
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +20,8 @@ const longestWhy = 300
 // paragraphs far apart.
 func (s *State) Details(requestID string) string {
 	var b strings.Builder
-	line := func(name, text string) { fmt.Fprintf(&b, "- **%s**: %s\n", name, text) }
+	b.Grow(1 << 10)
+	line := func(name, text string) { b.WriteString("- **" + name + "**: " + text + "\n") }
 	if s.Stuck != "" {
 		line("needs a person", plain(cut(s.Stuck, longestWhy)))
 	}
@@ -40,7 +40,7 @@ func (s *State) Details(requestID string) string {
 		if beat.LeftOut > 0 {
 			fmt.Fprintf(&b, "| … | %d more | | |\n", beat.LeftOut)
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", beat.At.UTC().Format(time.DateTime), plain(beat.What), beat.By, beat.After())
+		b.WriteString("| " + beat.At.UTC().Format(time.DateTime) + " | " + plain(beat.What) + " | " + string(beat.By) + " | " + beat.After() + " |\n")
 	}
 	return b.String()
 }
@@ -137,32 +137,50 @@ func (s *State) taken() []string {
 
 // markdown escapes what would be markup or end a table cell. LiveKit's and a consumer's words are
 // shown as they are, and the UI lets HTML through.
-var markdown = strings.NewReplacer(
-	`\`, `\\`, "`", "\\`", `*`, `\*`, `[`, `\[`, `]`, `\]`, `<`, "&lt;", `>`, "&gt;", `&`, "&amp;", `|`, "&#124;", `$`, `\$`, `~`, `\~`)
-
-// special matches words with underscores, which are no markup; other underscores, which may be; and
-// characters that are not seen but may turn the direction of a line, except those that only join
-// others, in words and emoji.
-var special = regexp.MustCompile(`[\pL\pN]+(?:_+[\pL\pN]+)+|_|[^\P{Cf}\x{200c}\x{200d}]`)
-
-// plain returns foreign text as Markdown that shows it unchanged, and what is not seen by its code.
-func plain(text string) string {
-	return special.ReplaceAllStringFunc(markdown.Replace(oneLine(text)), func(s string) string {
-		r, _ := utf8.DecodeRuneInString(s)
-		switch {
-		case s == "_":
-			return `\_`
-		case unicode.Is(unicode.Cf, r):
-			return strings.Trim(strconv.QuoteRune(r), "'")
-		default:
-			return s
-		}
-	})
+var markdown = map[rune]string{
+	'\\': `\\`, '`': "\\`", '*': `\*`, '[': `\[`, ']': `\]`, '$': `\$`, '~': `\~`,
+	'<': "&lt;", '>': "&gt;", '&': "&amp;", '|': "&#124;",
 }
+
+// plain returns foreign text as Markdown that shows it unchanged, and what is not seen by its code:
+// such characters may turn the direction of a line. Those that only join others, in words and emoji,
+// stay.
+func plain(text string) string {
+	var b strings.Builder
+	text = oneLine(text)
+	b.Grow(len(text) + 8)
+	word := false // underscores are no markup within a word
+	for i, r := range text {
+		escaped, markup := markdown[r]
+		switch {
+		case markup:
+			b.WriteString(escaped)
+		case r == '_' && !(word && startsWord(strings.TrimLeft(text[i:], "_"))):
+			b.WriteString(`\_`)
+		case unicode.Is(unicode.Cf, r) && r != '\u200c' && r != '\u200d':
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		default:
+			b.WriteRune(r)
+		}
+		word = ofWord(r) || word && r == '_'
+	}
+	return b.String()
+}
+
+func startsWord(text string) bool {
+	r, _ := utf8.DecodeRuneInString(text)
+	return ofWord(r)
+}
+
+func ofWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
 
 // oneLine replaces line breaks and control characters by spaces. Other spaces may be of a name.
 func oneLine(text string) string {
-	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }), " ")
+	breaks := func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
+	if !strings.ContainsFunc(text, breaks) {
+		return text
+	}
+	return strings.Join(strings.FieldsFunc(text, breaks), " ")
 }
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }

@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -50,8 +49,14 @@ func once[T any](m *sync.Map, key string, create func() T) T {
 
 // keyOf returns the tags as text, in a fixed order.
 func keyOf(tags map[string]string) string {
+	names, size := make([]string, 0, 8), 0
+	for name, value := range tags {
+		names, size = append(names, name), size+len(name)+len(value)+2
+	}
+	slices.Sort(names)
 	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(tags)) {
+	b.Grow(size)
+	for _, name := range names {
 		b.WriteString(name)
 		b.WriteByte(0)
 		b.WriteString(tags[name])
