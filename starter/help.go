@@ -28,7 +28,7 @@ Exit status: 0 all is well, 1 Reelkeeper failed, 2 an argument or a setting is w
 or the installation is not as it should be.`,
 	"serve": `Listens on REELKEEPER_LISTEN: LiveKit's API for agents, the webhook endpoint at /webhooks/livekit for LiveKit, /healthz
 and /readyz. An agent gives this URL to the client that it records with; LIVEKIT_URL stays LiveKit's own.
-REELKEEPER_ADMIN_LISTEN serves the metrics. On SIGTERM or Ctrl-C it answers what is under way, and ends within 20 s.
+REELKEEPER_ADMIN_LISTEN serves the metrics. On SIGTERM or Ctrl-C it gives what is under way 20 s, and ends within 40 s.
 It stores nothing: run two or more.
 
 Example:
