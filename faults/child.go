@@ -4,6 +4,7 @@ import (
 	"io"
 	"os/exec"
 	"runtime"
+	"syscall"
 )
 
 // running is a part that is running and can be killed as by the kernel.
@@ -45,6 +46,9 @@ func (c *child) Kill() {
 	_ = c.cmd.Process.Kill() // it may already be gone
 	<-c.done
 }
+
+// Ask asks the process to stop.
+func (c *child) Ask() { _ = c.cmd.Process.Signal(syscall.SIGTERM) }
 
 // Done is closed when the process has ended.
 func (c *child) Done() <-chan struct{} { return c.done }

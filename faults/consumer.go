@@ -96,11 +96,11 @@ func (c *consumer) close() { _ = c.server.Close() }
 
 // next draws how long a state lasts: Every is the mean, with a cap so that even a short run sees a
 // change.
-func (k killSpec) next(random *rand.Rand) time.Duration {
-	return time.Duration((0.25 + 1.5*random.Float64()) * float64(k.Every))
+func (o outage) next(random *rand.Rand) time.Duration {
+	return time.Duration((0.25 + 1.5*random.Float64()) * float64(o.Every))
 }
 
 // down draws how long something is away.
-func (k killSpec) down(random *rand.Rand) time.Duration {
-	return time.Duration(random.Int64N(int64(k.Down) + 1))
+func (o outage) down(random *rand.Rand) time.Duration {
+	return time.Duration(random.Int64N(int64(o.Down) + 1))
 }

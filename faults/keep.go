@@ -24,6 +24,9 @@ const (
 	// exitWait is the wait before a part that ended by itself is restarted, as by a service
 	// manager.
 	exitWait = time.Second
+	// grace is how long a part that is asked to stop may take before it is killed, as in
+	// docker-compose.yml and deploy/kubernetes.
+	grace = time.Minute
 )
 
 // keep runs a part until the context ends, and kills it at random until wild ends. It logs each
@@ -38,7 +41,11 @@ func keep(ctx, wild context.Context, p part, first running, log *record, seed ui
 		if err := log.add(k); err != nil {
 			return err
 		}
-		r.Kill()
+		if exit := stop(ctx, r, k.Asked); exit != "" {
+			if err := log.add(check.Kill{At: time.Now(), Part: p.name, Asked: true, Exit: exit}); err != nil {
+				return err
+			}
+		}
 		if !sleep(ctx, k.Down) {
 			return nil
 		}
@@ -75,9 +82,31 @@ func (p part) watch(ctx, wild context.Context, r running, random *rand.Rand) (*c
 			if due = nil; wild.Err() != nil {
 				continue
 			}
-			return &check.Kill{At: time.Now(), Part: p.name, Down: p.kills.down(random)}, nil
+			asked := random.Float64() < p.kills.Asked
+			return &check.Kill{At: time.Now(), Part: p.name, Down: p.kills.down(random), Asked: asked}, nil
 		}
 	}
+}
+
+// stop ends a part. It says what was wrong with the end of one that was asked.
+func stop(ctx context.Context, r running, asked bool) (wrong string) {
+	defer r.Kill()
+	if !asked {
+		return ""
+	}
+	r.(interface{ Ask() }).Ask() //nolint:forcetypeassert // worker and door are processes
+	late := time.NewTimer(grace)
+	defer late.Stop()
+	select {
+	case <-ctx.Done():
+	case <-late.C:
+		return fmt.Sprintf("still ran %s after it was asked to stop", grace)
+	case <-r.Done():
+		if err := r.Err(); err != nil {
+			return err.Error()
+		}
+	}
+	return ""
 }
 
 // again restarts a part.

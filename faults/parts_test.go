@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/livekit/protocol/auth"
@@ -23,15 +25,17 @@ import (
 
 // puppet is a part that runs until it is killed, or ends by itself.
 type puppet struct {
-	done chan struct{}
-	err  error
-	kill atomic.Int64
+	done  chan struct{}
+	asked chan struct{}
+	err   error
+	kill  atomic.Int64
 }
 
-func newPuppet() *puppet { return &puppet{done: make(chan struct{})} }
+func newPuppet() *puppet { return &puppet{done: make(chan struct{}), asked: make(chan struct{})} }
 
 func (p *puppet) Done() <-chan struct{} { return p.done }
 func (p *puppet) Err() error            { return p.err }
+func (p *puppet) Ask()                  { close(p.asked) }
 func (p *puppet) Kill() {
 	if p.kill.Add(1) == 1 {
 		close(p.done)
@@ -64,7 +68,7 @@ func kept(t *testing.T, wild context.Context, spec killSpec, starts int, alive f
 
 func TestAPartIsKilledAndStartedAgain(t *testing.T) {
 	t.Parallel()
-	kills := kept(t, t.Context(), killSpec{Every: time.Millisecond, Down: time.Millisecond}, 4, func(*puppet) {})
+	kills := kept(t, t.Context(), killSpec{outage: outage{Every: time.Millisecond, Down: time.Millisecond}}, 4, func(*puppet) {})
 	require.GreaterOrEqual(t, len(kills), 3)
 	for _, k := range kills {
 		require.Equal(t, partWorker, k.Part)
@@ -73,11 +77,45 @@ func TestAPartIsKilledAndStartedAgain(t *testing.T) {
 	}
 }
 
+// A part that is asked may take its time; how it ended is noted if it did not end well.
+func TestAPartIsAskedToStop(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{nil, errors.New("exit status 1")} {
+		spec := killSpec{outage{Every: time.Millisecond}, 1}
+		kills := kept(t, t.Context(), spec, 2, func(p *puppet) {
+			go func() {
+				select {
+				case <-p.asked:
+					p.err = err
+					p.Kill()
+				case <-p.done:
+				}
+			}()
+		})
+		require.True(t, kills[0].Asked)
+		require.Empty(t, kills[0].Exit)
+		if err == nil {
+			require.NotContains(t, fmt.Sprint(kills), "exit status")
+			continue
+		}
+		require.Equal(t, check.Kill{At: kills[1].At, Part: partWorker, Asked: true, Exit: "exit status 1"}, kills[1])
+	}
+}
+
+func TestAPartThatDoesNotStopIsKilled(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newPuppet()
+		require.Equal(t, "still ran 1m0s after it was asked to stop", stop(t.Context(), p, true))
+		require.EqualValues(t, 1, p.kill.Load())
+	})
+}
+
 func TestAPartThatEndsByItselfIsStartedAgainAndNoted(t *testing.T) {
 	t.Parallel()
 	wild, calm := context.WithCancel(t.Context())
 	calm()
-	kills := kept(t, wild, killSpec{Every: time.Nanosecond}, 2, func(p *puppet) {
+	kills := kept(t, wild, killSpec{outage: outage{Every: time.Nanosecond}}, 2, func(p *puppet) {
 		if p.err = errors.New("exit status 2"); !t.Failed() {
 			p.Kill()
 		}
@@ -170,7 +208,7 @@ func TestTheConsumerWritesDownWhatCameAndHowItAnswered(t *testing.T) {
 
 func TestTheConsumerIsAwayNowAndThenUntilAllIsCalm(t *testing.T) {
 	t.Parallel()
-	c, _, _ := consuming(t, consumerSpec{Away: killSpec{Every: time.Nanosecond, Down: time.Hour}})
+	c, _, _ := consuming(t, consumerSpec{Away: outage{Every: time.Nanosecond, Down: time.Hour}})
 	ctx, calm := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); c.comeAndGo(ctx, 7) }()

@@ -142,7 +142,7 @@ func TestHowFarALifeHadComeIsInTheLog(t *testing.T) {
 func TestKillsComeAsOftenAsTheyAreToInTheMean(t *testing.T) {
 	t.Parallel()
 	random := newRandom(7, partWorker)
-	k := killSpec{Every: time.Minute, Down: time.Second}
+	k := outage{Every: time.Minute, Down: time.Second}
 	var sum time.Duration
 	for range 10_000 {
 		sum += k.next(random)

@@ -101,10 +101,10 @@ func (s livekitSpec) timings() fakelivekit.Timings {
 // consumerSpec configures the consumer: the rates of answers that take 2 s, that are 500, and that
 // are cut after handling; and how often it is down, and for how long.
 type consumerSpec struct {
-	Slow  float64  `yaml:"slow"`
-	Error float64  `yaml:"error"`
-	Cut   float64  `yaml:"cut"`
-	Away  killSpec `yaml:"away"`
+	Slow  float64 `yaml:"slow"`
+	Error float64 `yaml:"error"`
+	Cut   float64 `yaml:"cut"`
+	Away  outage  `yaml:"away"`
 }
 
 // stepSpec configures the pipeline's step: the rates of attempts that take 2 s after their work,
@@ -115,10 +115,17 @@ type stepSpec struct {
 	Cut   float64 `yaml:"cut"`
 }
 
-// killSpec is how often something goes down, on average, and for how long, at most.
-type killSpec struct {
+// outage is how often something goes down, on average, and for how long, at most.
+type outage struct {
 	Every time.Duration `yaml:"every"`
 	Down  time.Duration `yaml:"down"`
+}
+
+// killSpec is how often a part is killed, and at which rate it is asked to stop instead (SIGTERM),
+// as for an upgrade. Only worker and door are asked.
+type killSpec struct {
+	outage `yaml:",inline"`
+	Asked  float64 `yaml:"asked"`
 }
 
 // Parts that can be killed.
@@ -196,6 +203,7 @@ func (s scenario) problems() (found []problem) {
 	for _, p := range slices.Sorted(maps.Keys(s.Kills)) {
 		say(!slices.Contains(parts, p), "kills."+p, "want one of %s", strings.Join(parts, ", "))
 		say(s.Kills[p].Every <= 0 || s.Kills[p].Down < 0, "kills."+p, "every must be positive, and down 0 or more")
+		say(s.Kills[p].Asked != 0 && p != partWorker && p != partDoor, "kills."+p+".asked", "only worker and door are asked to stop")
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Settings)) {
 		say(!strings.HasPrefix(name, "REELKEEPER_"), "settings."+name, "want a setting that begins with REELKEEPER_")
@@ -220,6 +228,9 @@ func (s scenario) rates() map[string]float64 {
 	}
 	for f, rate := range s.LiveKit.Faults {
 		rates["livekit.faults."+string(f)] = rate
+	}
+	for p, k := range s.Kills {
+		rates["kills."+p+".asked"] = k.Asked
 	}
 	return rates
 }

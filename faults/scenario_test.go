@@ -24,7 +24,7 @@ livekit:
     zombie: 0.5
 step: {slow: 0.1, error: 0.2, cut: 0.3}
 kills:
-  worker: {every: 3s, down: 1s}
+  worker: {every: 3s, down: 1s, asked: 0.5}
   step: {every: 4s}
 settings:
   REELKEEPER_LOOK_ACTIVE: 3s
@@ -41,7 +41,7 @@ func TestAScenarioIsReadStrictly(t *testing.T) {
 		Agent:    agentSpec{time.Second, 2 * time.Second},
 		LiveKit:  livekitSpec{Speed: 0.1, Faults: map[fakelivekit.Fault]float64{fakelivekit.Zombie: 0.5}},
 		Step:     stepSpec{Slow: 0.1, Error: 0.2, Cut: 0.3},
-		Kills:    map[string]killSpec{"worker": {3 * time.Second, time.Second}, "step": {4 * time.Second, 0}},
+		Kills:    map[string]killSpec{"worker": {outage{3 * time.Second, time.Second}, 0.5}, "step": {outage{4 * time.Second, 0}, 0}},
 		Settings: map[string]string{"REELKEEPER_LOOK_ACTIVE": "3s"}, Bound: time.Minute, Settle: time.Minute,
 	}, s)
 	for name, tc := range map[string]struct{ old, now, want string }{
@@ -68,6 +68,8 @@ func TestAScenarioIsReadStrictly(t *testing.T) {
 		"a step killed often": {"every: 4s", "every: -4s", "line 13: kills.step: every must be positive"},
 		"unknown part":        {"  worker: {", "  wroker: {", "line 12: kills.wroker: want one of worker, door, temporal, livekit, step"},
 		"killed without end":  {"every: 3s", "every: 0s", "line 12: kills.worker: every must be positive"},
+		"asked too often":     {"asked: 0.5", "asked: 5", "line 12: kills.worker.asked: want a rate from 0 to 1, got 5"},
+		"a step asked":        {"every: 4s", "every: 4s, asked: 0.5", "line 13: kills.step.asked: only worker and door are asked to stop"},
 		"a foreign setting":   {"REELKEEPER_LOOK_ACTIVE", "LIVEKIT_URL", "line 15: settings.LIVEKIT_URL: want a setting that begins with REELKEEPER_"},
 		"rounds back in time": {"bound: 1m", "deep_rounds: -1s\nbound: 1m", "line 16: deep_rounds: must be 0 or more"},
 		"no bound":            {"bound: 1m\n", "", "line 1: bound: must be positive"},

@@ -124,6 +124,8 @@ func TestWhatPanicsIsFound(t *testing.T) {
 	}
 	require.Equal(t, map[Kind]int{}, counted(kept(Kill{Part: "worker"}, Kill{Part: "door", Exit: "exit status 2"}, Kill{Part: "temporal", Exit: crash})))
 	require.Equal(t, map[Kind]int{KindCrashed: 2}, counted(kept(Kill{Part: "worker", Exit: crash}, Kill{Part: "door", Exit: crash + " (core dumped)"})))
+	require.Equal(t, map[Kind]int{}, counted(kept(Kill{Part: "worker", Asked: true}, Kill{Part: "step", Asked: true, Exit: "exit status 1"})))
+	require.Equal(t, map[Kind]int{KindCrashed: 1}, counted(kept(Kill{Part: "door", Asked: true, Exit: "exit status 1"})), "who is asked to stop ends with 0")
 }
 
 // A start that went past Temporal leaves the request's own webhook to LiveKit, which may repeat

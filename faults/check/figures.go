@@ -40,6 +40,7 @@ type Figures struct {
 	Cut   int          `json:"steps_cut"` // of those, whose answer was lost
 
 	Kills map[string]int `json:"kills"` // by part
+	Asked map[string]int `json:"asked"` // to stop, by part
 	Exits map[string]int `json:"exits"` // parts that ended by themselves
 
 	Lag     Lag `json:"lag"`
@@ -65,7 +66,7 @@ func figuresOf(l Logs, lives []*life, egresses map[string]*recorded) Figures {
 	f := Figures{
 		Lives: len(lives), Egresses: len(egresses), Requests: len(l.Consumer),
 		Kinds: map[string]int{}, Outcomes: map[Outcome]int{}, Faults: map[string]int{}, Became: map[string]int{}, Webhooks: map[string]int{},
-		Answers: map[int]int{}, Verdicts: map[string]int{}, EndedBy: map[string]int{}, Kills: map[string]int{}, Exits: map[string]int{},
+		Answers: map[int]int{}, Verdicts: map[string]int{}, EndedBy: map[string]int{}, Kills: map[string]int{}, Asked: map[string]int{}, Exits: map[string]int{},
 		Steps: map[Work]int{},
 	}
 	for _, a := range l.Agents {
@@ -102,10 +103,13 @@ func figuresOf(l Logs, lives []*life, egresses map[string]*recorded) Figures {
 		}
 	}
 	for _, k := range l.Kills {
-		if k.Exit == "" {
-			f.Kills[k.Part]++
-		} else {
+		switch {
+		case k.Exit != "":
 			f.Exits[k.Part]++
+		case k.Asked:
+			f.Asked[k.Part]++
+		default:
+			f.Kills[k.Part]++
 		}
 	}
 	return f
@@ -185,7 +189,7 @@ func Print(w io.Writer, findings []Finding, f Figures) error {
 	fmt.Fprintf(&b, "LiveKit: %d start calls, %d egresses, %d recorded, %d still running, %d unknowable; faults drawn: %s; results: %s; webhooks: %s.\n", f.Starts, f.Egresses, f.Recorded, f.Running, f.Unknown, list(f.Faults), list(f.Became), list(f.Webhooks))
 	fmt.Fprintf(&b, "Consumer: %d requests (%s), %d ends handled (%s), %d corrected%s.\n", f.Requests, list(f.Answers), f.Handled, list(f.Verdicts), f.Amended, by(f.EndedBy))
 	fmt.Fprintf(&b, "Step: attempts: %s; %d answers lost; time from the announcement to its work: %s.\n", list(f.Steps), f.Cut, f.StepLag)
-	fmt.Fprintf(&b, "Kills: %s; exited by themselves: %s.\n", list(f.Kills), list(f.Exits))
+	fmt.Fprintf(&b, "Kills: %s; asked to stop: %s; exited by themselves: %s.\n", list(f.Kills), list(f.Asked), list(f.Exits))
 	fmt.Fprintf(&b, "Time from the end to the announcement: %s.\n", f.Lag)
 	var counts []string
 	for _, k := range Kinds() {

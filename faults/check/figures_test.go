@@ -22,7 +22,7 @@ func TestFiguresSayWhatHappened(t *testing.T) {
 		works(5, "ST_1", failed, 3).works(11, "ST_2", complete, 9).as(failing).works(12, "ST_2", complete, 9).works(13, "ST_2", complete, 9).as(knowing).as(func(s *Step) { s.Cut = true })
 	l.Agents[1].Tries = 3
 	l.LiveKit = append(l.LiveKit, LiveKit{Start: "room"}, LiveKit{Webhook: &Webhook{Outcome: "sent"}}, LiveKit{Webhook: &Webhook{Outcome: "suppressed"}}, LiveKit{Up: true})
-	l.Kills = []Kill{{Part: "worker"}, {Part: "worker"}, {Part: "door", Exit: "exit status 1"}}
+	l.Kills = []Kill{{Part: "worker"}, {Part: "worker"}, {Part: "door", Exit: "exit status 1"}, {Part: "door", Asked: true}}
 	findings, f := Judge(l.Logs, rules)
 	require.Empty(t, findings)
 	f.lags = nil
@@ -30,7 +30,7 @@ func TestFiguresSayWhatHappened(t *testing.T) {
 		Lives: 1, Kinds: map[string]int{"room_composite": 1}, Outcomes: map[Outcome]int{Accepted: 1}, Retries: 2, Forged: 1,
 		Starts: 1, Egresses: 1, Recorded: 1, Faults: map[string]int{"rerun": 1}, Became: map[string]int{complete: 1, "ran twice": 1}, Webhooks: map[string]int{"sent": 1, "suppressed": 1},
 		Requests: 3, Answers: map[int]int{200: 2, 500: 1}, Handled: 1, Verdicts: map[string]int{complete: 1}, EndedBy: map[string]int{"poll": 1},
-		Amended: 1, Kills: map[string]int{"worker": 2}, Exits: map[string]int{"door": 1}, Lag: Lag{1, 1, 1},
+		Amended: 1, Kills: map[string]int{"worker": 2}, Asked: map[string]int{"door": 1}, Exits: map[string]int{"door": 1}, Lag: Lag{1, 1, 1},
 		Steps: map[Work]int{Worked: 2, Failed: 1, Knew: 1}, Cut: 1,
 	}, f)
 
@@ -38,7 +38,7 @@ func TestFiguresSayWhatHappened(t *testing.T) {
 	require.NoError(t, Print(&out, nil, f))
 	require.Contains(t, out.String(), "1 accepted; 2 calls repeated by agents, 1 forged ends, 0 neighbours, 0 restarted elsewhere.")
 	require.Contains(t, out.String(), "Step: attempts: 1 failed, 1 knew, 2 worked; 1 answers lost; time from the announcement to its work: p50 0.0 s, p99 0.0 s, at most 0.0 s.\n")
-	require.Contains(t, out.String(), "Kills: 2 worker; exited by themselves: 1 door.")
+	require.Contains(t, out.String(), "Kills: 2 worker; asked to stop: 1 door; exited by themselves: 1 door.")
 	require.Contains(t, out.String(), "0 lost, 0 twin, 0 unstopped, 0 cut, 0 repeated, 0 wrong, 0 early, 0 late, 0 invented, 0 denied, 0 unstepped, 0 unverified, 0 meddled, 0 secret, 0 crashed.")
 }
 

@@ -49,7 +49,7 @@ const (
 	KindUnverified Kind = "unverified" // announced without LiveKit's signature
 	KindMeddled    Kind = "meddled"    // a neighbour's egress was stopped, was announced to the consumer, or was worked for
 	KindSecret     Kind = "secret"     // a credential of a request in a place where none may be stored, or in what the consumer was told
-	KindCrashed    Kind = "crashed"    // a worker or a door ended by itself, as after a panic
+	KindCrashed    Kind = "crashed"    // a worker or a door ended by itself, as after a panic, or did not stop when asked
 )
 
 // Kinds returns all ways of breaking the promise, in display order.
@@ -131,12 +131,15 @@ func (j *judge) found(k Kind, life int, egressID, format string, args ...any) {
 // crash is how a panicking Go process ends if it is set to dump core.
 const crash = "signal: aborted"
 
-// crashed judges that our processes end only when they are killed. One that cannot continue reports
-// that by its exit status, and is restarted.
+// crashed judges that our processes end only when they are killed, and well when they are asked to.
+// One that cannot continue reports that by its exit status, and is restarted.
 func (j *judge) crashed(kills []Kill) {
 	for _, k := range kills {
-		if (k.Part == "worker" || k.Part == "door") && strings.HasPrefix(k.Exit, crash) {
+		switch ours := k.Part == "worker" || k.Part == "door"; {
+		case ours && strings.HasPrefix(k.Exit, crash):
 			j.found(KindCrashed, 0, "", "a %s exited by itself at %s: %s", k.Part, k.At.UTC().Format(time.RFC3339), k.Exit)
+		case ours && k.Asked && k.Exit != "":
+			j.found(KindCrashed, 0, "", "a %s that was asked to stop did not do so well, at %s: %s", k.Part, k.At.UTC().Format(time.RFC3339), k.Exit)
 		}
 	}
 }

@@ -145,7 +145,10 @@ type Kill struct {
 	At   time.Time     `json:"at"`
 	Part string        `json:"part"`
 	Down time.Duration `json:"down"`
-	// Exit says why it ended by itself, if nobody killed it.
+	// Asked says that it was not killed but asked to stop.
+	Asked bool `json:"asked,omitempty"`
+	// Exit says why it ended by itself, if nobody killed it; of one that was asked, what was wrong
+	// with how it stopped.
 	Exit string `json:"exit,omitempty"`
 }
 
