@@ -29,12 +29,9 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 	defer cancel()
 	doubt, wait := "", c.cfg.AskEvery
 	for answered := false; ; {
-		workflowID, found, err := c.ByEgressID(lookup, id)
-		if err == nil && !found {
-			var now string
-			if workflowID, now, err = c.beginning(lookup, id); lookup.Err() == nil || !answered { // otherwise it was cut off
-				doubt = now
-			}
+		workflowID, now, err := c.look(lookup, id)
+		if err == nil && (lookup.Err() == nil || !answered) { // a look that was cut off says less than the one before
+			doubt = now
 		}
 		answered = answered || err == nil
 		switch {
@@ -53,6 +50,15 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 			return "", unknown(id)
 		}
 	}
+}
+
+// look searches once for an egress ID, also among what has just begun. doubt is as beginning says.
+func (c *Client) look(ctx context.Context, egressID string) (workflowID, doubt string, err error) {
+	workflowID, found, err := c.ByEgressID(ctx, egressID)
+	if err != nil || found {
+		return workflowID, "", err
+	}
+	return c.beginning(ctx, egressID)
 }
 
 // unknown returns the error for an unknown ID. An earlier part of a recording is not found by its
