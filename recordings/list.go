@@ -41,6 +41,17 @@ type Row struct {
 	unread error // why the memo cannot be read here; nil: it can, or there is none
 }
 
+// Temporal's statuses that say more of a row than that it is over, as rows spell them.
+const (
+	workflowRunning    = "running"
+	workflowPaused     = "paused"
+	workflowFailed     = "failed"
+	workflowTerminated = "terminated"
+	workflowCanceled   = "canceled"
+	workflowTimedOut   = "timedout"
+	workflowContinued  = "continuedasnew"
+)
+
 // List yields the recordings that match the filter, page by page as they are read, in Temporal's
 // order: first the running ones by start time, then the others by close time, newest first in each
 // group. An error ends it.

@@ -78,11 +78,9 @@ func roomTerm(room string) string {
 }
 
 // letsThrough checks what a query cannot be trusted with. A run that continued as new counts as
-// its successor, whatever its last state, except in a past span after which it continued: the
-// successor began too late to be in it.
+// its successor, whatever its last state, unless that began too late for the filter.
 func (f Filter) letsThrough(r Row) bool {
-	counts := r.Workflow != workflowContinued || !f.RanSince.IsZero() && r.overAfter(f.Until)
-	return counts && (f.Room == "" || r.Room == egress.Keyword(f.Room))
+	return !r.continuedBy(f.Until) && (f.Room == "" || r.Room == egress.Keyword(f.Room))
 }
 
 func equal(name, value string) string { return name + " = " + quote(value) }

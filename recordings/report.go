@@ -100,16 +100,15 @@ func ReportOf(rows []Row, since, until time.Time) Report {
 	var late []egress.Duration
 	last, settled := lastRuns(rows), lastVerdicts(rows)
 	for _, row := range rows {
-		if row.Workflow == workflowContinued && !row.overAfter(until) || row.cutShort() && last.after(row) || settled.replace(row) {
-			continue
-		}
-		if row.overAfter(until) { // it is in the next span
+		switch {
+		case row.continuedBy(until), row.cutShort() && last.after(row), settled.replace(row): // another run counts in its place
+		case row.overAfter(until): // it is in the next span
 			r.Egresses++
 			r.Running++
-			continue
+		default:
+			r.add(row)
+			late = append(late, row.lateness()...)
 		}
-		r.add(row)
-		late = append(late, row.lateness()...)
 	}
 	slices.Sort(late)
 	r.Lateness = Lateness{P50: quantile(late, 0.5), P99: quantile(late, 0.99), Worst: quantile(late, 1)}
@@ -146,16 +145,9 @@ func (r Row) overAfter(t time.Time) bool {
 	return over != nil && !t.IsZero() && !over.Before(t)
 }
 
-// Temporal's statuses that say more of a row than that it is over, as rows spell them.
-const (
-	workflowRunning    = "running"
-	workflowPaused     = "paused"
-	workflowFailed     = "failed"
-	workflowTerminated = "terminated"
-	workflowCanceled   = "canceled"
-	workflowTimedOut   = "timedout"
-	workflowContinued  = "continuedasnew"
-)
+// continuedBy reports whether a run had continued as new before a time, so that its successor
+// counts in its place. Zero: whether it has at all.
+func (r Row) continuedBy(t time.Time) bool { return r.Workflow == workflowContinued && !r.overAfter(t) }
 
 func (r *Report) add(row Row) {
 	r.Egresses++

@@ -246,7 +246,8 @@ func TestWhatContinuesAsNewAfterItsSpanRunsInIt(t *testing.T) {
 		r := ReportOf(tc.rows, hour(0), tc.until)
 		require.Equal(t, []int{1, 1}, []int{r.Egresses, r.Running}, tc.until)
 	}
-	require.False(t, Filter{Until: hour(5)}.letsThrough(first), "a list has each recording once")
+	require.True(t, Filter{Until: hour(5)}.letsThrough(first), "its successor is not in the list")
+	require.False(t, Filter{Until: hour(7)}.letsThrough(first), "its successor is in the list")
 	require.False(t, Filter{RanSince: hour(0), Until: hour(5), Room: "weekly"}.letsThrough(first))
 }
 
