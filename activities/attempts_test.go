@@ -117,7 +117,7 @@ func TestAStartWhoseTimeHasPassedIsHandedBackUnasked(t *testing.T) {
 // handedBack returns a start that an earlier activity has handed back.
 func handedBack(left time.Duration) activities.StartRequest {
 	in := by(left)
-	in.HandedBack = true
+	in.OnlyLook = true
 	return in
 }
 

@@ -22,9 +22,9 @@ type StartRequest struct {
 	// NotAfter is when the recording's longest duration is over, or a stop was asked for, so that no
 	// part is to begin any more. Zero: never.
 	NotAfter time.Time `json:"not_after,omitzero"`
-	// HandedBack marks a start that an earlier activity handed back: it is searched for, and not
-	// made.
-	HandedBack bool `json:"handed_back,omitempty"`
+	// OnlyLook says that the start is searched for, and not made: an earlier activity handed it
+	// back to its caller, or a stop was asked for.
+	OnlyLook bool `json:"handed_back,omitempty"`
 	// RunID is the run that asked for it. After a reset, another run sends it again.
 	RunID string `json:"run_id,omitempty"`
 	// Since is when that run began, unless an earlier one may have asked for the same. What has
@@ -36,7 +36,7 @@ type StartRequest struct {
 // this start, so that LiveKit may not list the egress yet.
 func (r StartRequest) maybeSent(i activity.Info) bool {
 	reset := r.RunID != "" && r.RunID != i.WorkflowExecution.RunID
-	return r.HandedBack || r.Input.Unlisted || i.Attempt > 1 || reset
+	return r.OnlyLook || r.Input.Unlisted || i.Attempt > 1 || reset
 }
 
 // maybePutBack reports whether the start has waited for a worker for so long (egress.LateStart)

@@ -173,7 +173,7 @@ func TestTheSearchAfterAStartThatWasTakenBackStartsNothing(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		in := plain(roomRequest())
-		in.Part, in.RoomID, in.HandedBack, in.NotAfter = 2, "RM_1", true, time.Now().Add(time.Hour)
+		in.Part, in.RoomID, in.OnlyLook, in.NotAfter = 2, "RM_1", true, time.Now().Add(time.Hour)
 		a := &api{live: true, publishers: 1, onList: lists(), onStart: accepts}
 		_, err := start(t, a, in)
 		_, e := failed(t, err)

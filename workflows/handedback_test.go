@@ -2,10 +2,12 @@ package workflows_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	lk "github.com/livekit/protocol/livekit"
+	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
 
@@ -20,8 +22,8 @@ func TestAStartThatIsHandedBackIsLookedForAndItsCallerHearsOfItAtOnce(t *testing
 	l := newLife(t)
 	var sent []bool
 	l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
-		sent = append(sent, in.HandedBack)
-		if !in.HandedBack {
+		sent = append(sent, in.OnlyLook)
+		if !in.OnlyLook {
 			return activities.Started{}, failure(egress.HandedBack, "not started before noon")
 		}
 		return activities.Started{Info: info(t, lk.EgressStatus_EGRESS_ACTIVE), Terms: terms()}, nil
@@ -45,7 +47,7 @@ func TestAStartThatIsHandedBackAndNotFoundIsRefused(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
 	l.started = func(_ context.Context, in activities.StartRequest) (activities.Started, error) {
-		return activities.Started{}, failure(map[bool]egress.Reason{true: egress.TooLate, false: egress.HandedBack}[in.HandedBack], "not started before noon")
+		return activities.Started{}, failure(map[bool]egress.Reason{true: egress.TooLate, false: egress.HandedBack}[in.OnlyLook], "not started before noon")
 	}
 	var told error
 	l.at(0, func() { l.update(egress.UpdateStart, "start", &told, egress.StartUpdate{}) })
@@ -64,7 +66,7 @@ func TestAPartAfterAStartThatWasHandedBackIsAskedFor(t *testing.T) {
 	l, starts := recovering(t, 1)
 	before := l.started
 	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
-		if in.Part == 1 && !in.HandedBack {
+		if in.Part == 1 && !in.OnlyLook {
 			return activities.Started{}, failure(egress.HandedBack, "not started before noon")
 		}
 		return before(ctx, in)
@@ -75,6 +77,28 @@ func TestAPartAfterAStartThatWasHandedBackIsAskedFor(t *testing.T) {
 	l.mustRun(plainInput(t))
 
 	require.Len(t, *starts, 2)
-	require.True(t, (*starts)[0].HandedBack)
-	require.False(t, (*starts)[1].HandedBack)
+	require.True(t, (*starts)[0].OnlyLook)
+	require.False(t, (*starts)[1].OnlyLook)
+}
+
+// Whoever asks meanwhile must not start it as well.
+func TestAPartAfterAStartThatWasHandedBackIsNotHandedBack(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	l.OnActivity("Start", mock.Anything, mock.MatchedBy(func(in activities.StartRequest) bool { return in.Part == 2 })).
+		After(20*time.Second).Return(activities.Started{Info: infoOf(t, part(2, active, 30)), Terms: terms()}, nil)
+	l.OnActivity("Start", mock.Anything, mock.Anything).Return(func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		if !in.OnlyLook {
+			return activities.Started{}, failure(egress.HandedBack, "not started before noon")
+		}
+		return l.started(ctx, in)
+	})
+	told := errors.New("no answer")
+	l.at(20*time.Second, func() { l.update(egress.UpdateStart, "again", &told, egress.StartUpdate{TakesBack: true}) })
+	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+	l.webhook(60*time.Second, egress.EventEnded, part(2, complete, 60))
+
+	l.mustRun(plainInput(t))
+
+	require.NoError(t, told)
 }

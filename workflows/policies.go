@@ -28,13 +28,14 @@ var startOptions = workflow.ActivityOptions{
 	Summary:             "ask LiveKit to start the egress",
 }
 
-// searchOptions: the caller may start the egress directly by now, and a worker only looks for it.
+// searchOptions: the caller may start the egress directly by now, or a stop was asked for, and a
+// worker only looks for it.
 // After an outage of the workers there may be many, so new starts go first.
 var searchOptions = workflow.ActivityOptions{
 	StartToCloseTimeout: startOptions.StartToCloseTimeout,
 	HeartbeatTimeout:    startOptions.HeartbeatTimeout,
 	RetryPolicy:         startOptions.RetryPolicy,
-	Summary:             "look for the egress, which its caller may start directly",
+	Summary:             "look for the egress, and do not start it",
 }
 
 // pollOptions: an attempt is one look of two calls, or of up to five if the participant is absent or

@@ -42,7 +42,7 @@ type run struct {
 	withdrawn  bool  // a stop was asked for before this part began
 	lookedFor  bool  // it first looks for an earlier start of this part
 	failed     error // why LiveKit did not start it; ends the run
-	handedBack error // why no worker asks LiveKit for the first part; its caller may
+	handedBack error // why no worker asks LiveKit for this part; its caller may. Nil once it has begun
 
 	// What it hears, and what makes it ask LiveKit.
 	observations  workflow.ReceiveChannel

@@ -13,8 +13,8 @@ import (
 
 // start asks LiveKit for the egress. It does not wait for the answer: a webhook may come first.
 func (e *run) start(ctx workflow.Context) {
-	opts, back := startOptions, e.Part == 1 && e.handedBack != nil || e.withdrawn
-	if back {
+	opts, onlyLook := startOptions, e.handedBack != nil || e.withdrawn
+	if onlyLook {
 		opts = searchOptions
 	}
 	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, opts))
@@ -32,7 +32,7 @@ func (e *run) start(ctx workflow.Context) {
 	e.lookedFor = in.Again
 	e.starting = &pending{kind: started, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
 		RequestID: e.id, Part: e.Part, Input: in, RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID,
-		RoomID: before.Info.Proto().GetRoomId(), Published: before.Status.Good(), NotAfter: notAfter, HandedBack: back,
+		RoomID: before.Info.Proto().GetRoomId(), Published: before.Status.Good(), NotAfter: notAfter, OnlyLook: onlyLook,
 		Since: since,
 	})}
 }
@@ -59,7 +59,7 @@ func (e *run) takeStart(ctx workflow.Context, ev event) error {
 	default:
 		return plainly("start egress", err)
 	}
-	e.Started, e.before = true, nil
+	e.Started, e.before, e.handedBack = true, nil, nil
 	if e.Part == 1 {
 		countStart(ctx, StartBegan)
 	} else if e.recovers {

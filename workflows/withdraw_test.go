@@ -24,7 +24,7 @@ import (
 func waitingForAPublisher(t *testing.T, found *lk.EgressInfo) (l *life, starts *[]activities.StartRequest) {
 	t.Helper()
 	l, starts = recovering(t, 2)
-	l.OnActivity("Start", mock.Anything, mock.MatchedBy(func(in activities.StartRequest) bool { return in.Part == 2 && !in.HandedBack })).
+	l.OnActivity("Start", mock.Anything, mock.MatchedBy(func(in activities.StartRequest) bool { return in.Part == 2 && !in.OnlyLook })).
 		After(5*time.Minute).Return(activities.Started{}, failure(egress.TooLate, "nobody publishes in the room"))
 	l.OnActivity("Start", mock.Anything, mock.Anything).Return(func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
 		s, err := l.started(ctx, in)
@@ -69,7 +69,7 @@ func TestNoPartIsStartedThatWaitsForAPublisherWhenAStopIsAskedFor(t *testing.T) 
 			require.Equal(t, []lk.EgressStatus{lk.EgressStatus_EGRESS_LIMIT_REACHED}, l.toldOf())
 			last := (*starts)[len(*starts)-1]
 			require.Equal(t, 2, last.Part)
-			require.True(t, last.HandedBack, "it only looks for what a worker that died may have begun")
+			require.True(t, last.OnlyLook, "it only looks for what a worker that died may have begun")
 			require.WithinDuration(t, l.began.Add(time.Minute), last.NotAfter, time.Second)
 		})
 	}
@@ -103,7 +103,7 @@ func TestAStartThatIsTakenBackIsWaitedFor(t *testing.T) {
 		begun <- in
 		agreed := terms()
 		agreed.Recover = 1
-		for in.Part == 2 && !in.HandedBack && ctx.Err() == nil {
+		for in.Part == 2 && !in.OnlyLook && ctx.Err() == nil {
 			activity.RecordHeartbeat(ctx)
 			<-time.After(time.Second)
 		}
