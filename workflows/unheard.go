@@ -13,9 +13,9 @@ import (
 // webhook does not come in time, it counts as missed, and the end is announced like any other. A
 // poll that is under way is cancelled first.
 func (e *run) awaitWebhook(ctx workflow.Context) {
-	if e.polling != nil { // a wake timer does no harm
+	if e.polling != nil { // a wake timer does no harm, and to cancel it would cost an event
 		e.polling.cancel()
-		e.AskedFrom = time.Time{}
+		e.polling, e.AskedFrom = nil, time.Time{}
 	}
 	if due := e.WebhookDue(); !e.toldBefore && !due.IsZero() {
 		e.awaitWebhookUntil(ctx, due)
