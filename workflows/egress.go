@@ -51,6 +51,7 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 // watch follows the egress until it has ended, or is lost.
 func (e *run) watch(ctx workflow.Context) error {
 	for !e.over() {
+		e.armAndShow(ctx)
 		switch ev := e.next(ctx); ev.kind {
 		case started: // LiveKit answered our start
 			switch err := e.takeStart(ctx, ev); {
@@ -107,14 +108,20 @@ func (e *run) doDue(ctx workflow.Context) {
 	}
 }
 
+// armAndShow makes sure that the run wakes in time, and shows its state, before it waits. While
+// more news has arrived already, it does not wait.
+func (e *run) armAndShow(ctx workflow.Context) {
+	if e.observations.Len() > 0 {
+		return
+	}
+	e.arm(ctx)
+	e.publish(ctx)
+	e.explain(ctx)
+}
+
 // next waits for whatever happens first. It only says what happened; watch decides what to do about
 // it.
 func (e *run) next(ctx workflow.Context) (ev event) {
-	if e.observations.Len() == 0 { // else more news has arrived already
-		e.arm(ctx)
-		e.publish(ctx)
-		e.explain(ctx)
-	}
 	s := workflow.NewNamedSelector(ctx, "egress event")
 	for _, from := range []source{{e.observations, observed}, {e.listings, listed}, {e.hints, hinted}} {
 		s.AddReceive(from.signals, func(c workflow.ReceiveChannel, _ bool) {
