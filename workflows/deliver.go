@@ -89,9 +89,7 @@ func (e *run) drain(ctx workflow.Context) {
 		if e.Phase != egress.Delivered { // the egress goes on
 			return
 		}
-		until(ctx, func() bool {
-			return e.heard() || len(e.telling) == 0 && e.noticing == 0 && workflow.AllHandlersFinished(ctx)
-		})
+		until(ctx, func() bool { return e.heard() || e.quiet(ctx) })
 		if e.observations.Len() == 0 && e.listings.Len() == 0 {
 			return
 		}

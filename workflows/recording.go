@@ -54,3 +54,9 @@ func (e *recording) verdict() egress.Verdict { return e.Verdict(e.id, e.sum) }
 func (e *recording) over() bool {
 	return e.Started && (e.Phase == egress.Settled || e.Phase == egress.Delivered)
 }
+
+// quiet reports whether nothing is under way beside the workflow's own loop: no delivery step, no
+// notice that has not begun, no caller without an answer.
+func (e *recording) quiet(ctx workflow.Context) bool {
+	return len(e.telling) == 0 && e.noticing == 0 && workflow.AllHandlersFinished(ctx)
+}

@@ -35,7 +35,7 @@ func (w *Workflows) Redelivery(ctx workflow.Context, r egress.Redelivery) (egres
 	e.explain(ctx)
 	e.remember(ctx)
 	// Before the end, callers get their answers, and a notice that is due begins.
-	err = workflow.Await(ctx, func() bool { return e.noticing == 0 && workflow.AllHandlersFinished(ctx) })
+	err = workflow.Await(ctx, func() bool { return e.quiet(ctx) })
 	return e.verdict(), err
 }
 

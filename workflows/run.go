@@ -163,9 +163,9 @@ func continued(info *workflow.Info) bool {
 // full reports whether to continue as a new run: the server suggests it, and nothing is under way
 // that would not be carried over.
 func (e *run) full(ctx workflow.Context) bool {
+	unread := e.observations.Len() + e.listings.Len() + e.hints.Len()
 	return workflow.GetInfo(ctx).GetContinueAsNewSuggested() && e.Started && !e.over() &&
-		e.observations.Len() == 0 && e.listings.Len() == 0 && e.hints.Len() == 0 && e.relays.idle() && len(e.telling) == 0 && e.noticing == 0 && workflow.AllHandlersFinished(ctx) &&
-		!e.cancelHeard()
+		unread == 0 && e.relays.idle() && e.quiet(ctx) && !e.cancelHeard()
 }
 
 // cancelHeard reports whether the workflow was cancelled and the cancellation was not taken yet. It
