@@ -53,12 +53,17 @@ func (e *run) takeStart(ctx workflow.Context, ev event) error {
 	}
 	switch {
 	case err == nil || e.Phase != egress.Requested:
+		e.takeBegun(ctx, s, err)
 	case e.withdrawn && interrupted(err):
 		e.start(ctx) // only looks
-		return nil
 	default:
 		return plainly("start egress", err)
 	}
+	return nil
+}
+
+// takeBegun takes the answer to a start whose egress runs. With an error, only the answer was lost.
+func (e *run) takeBegun(ctx workflow.Context, s activities.Started, err error) {
 	e.Started, e.before, e.handedBack = true, nil, nil
 	if e.Part == 1 {
 		countStart(ctx, StartBegan)
@@ -69,20 +74,18 @@ func (e *run) takeStart(ctx workflow.Context, ev event) error {
 		e.log.Warn("start failed, although a webhook shows that the egress runs", "egressID", e.ID, "error", err)
 		e.ownTerms(ctx)
 		e.HoldBack()
-		e.foldAside(ctx)
-		return nil
-	}
-	e.agree(s.Terms)
-	e.HoldBack()
-	for _, note := range s.Notes {
-		e.Note(workflow.Now(ctx), note)
-	}
-	e.fold(ctx, egress.Observation{Info: s.Info, Source: egress.FromStart, HeardAt: workflow.Now(ctx)})
-	if e.lookedFor { // what an earlier start began has recorded for a while
-		e.BoundSince(s.Info, time.Time{})
+	} else {
+		e.agree(s.Terms)
+		e.HoldBack()
+		for _, note := range s.Notes {
+			e.Note(workflow.Now(ctx), note)
+		}
+		e.fold(ctx, egress.Observation{Info: s.Info, Source: egress.FromStart, HeardAt: workflow.Now(ctx)})
+		if e.lookedFor { // what an earlier start began has recorded for a while
+			e.BoundSince(s.Info, time.Time{})
+		}
 	}
 	e.foldAside(ctx)
-	return nil
 }
 
 // ownTerms takes this worker's own terms for an egress whose start brought none. It is too late to
