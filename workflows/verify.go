@@ -24,8 +24,7 @@ func (e *run) verify(ctx workflow.Context, of *egress.State, suffix string) {
 	}
 	opts := verifyOptions
 	opts.ScheduleToCloseTimeout = of.VerifyFor.D() + verifyGrace
-	var v activities.Verified
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, false)).Get(ctx, &v)
+	v, err := e.lookAtMedia(ctx, opts, of, false)
 	switch insists := of.Insists(); {
 	case err == nil && v.Again && insists:
 		e.verifyBehind(ctx, of, suffix, v.Because)
@@ -46,8 +45,7 @@ func (e *run) verifyLost(ctx workflow.Context) {
 	}
 	opts := as(verifyOptions, verifyOptions.Summary+", a last time")
 	opts.ScheduleToCloseTimeout = e.VerifyFor.D() + verifyGrace
-	var v activities.Verified
-	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(&e.State, false)).Get(ctx, &v)
+	v, err := e.lookAtMedia(ctx, opts, &e.State, false)
 	if err != nil || v.Again {
 		return
 	}
@@ -81,8 +79,9 @@ func (e *run) verifyOn(ctx workflow.Context, of *egress.State, name string, coun
 	opts.ScheduleToCloseTimeout = of.AnnounceFor.D()
 	var v activities.Verified
 	look := func() error {
-		return inItsTime(opts, func(opts workflow.ActivityOptions) error {
-			return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, e.verification(of, true)).Get(ctx, &v)
+		return inItsTime(opts, func(opts workflow.ActivityOptions) (err error) {
+			v, err = e.lookAtMedia(ctx, opts, of, true)
+			return err
 		})
 	}
 	if err := e.insist(ctx, name, look(), look); err != nil {
@@ -93,12 +92,14 @@ func (e *run) verifyOn(ctx workflow.Context, of *egress.State, name string, coun
 	e.done(ctx, name)
 }
 
-// verification returns the argument of Verify.
-func (e *run) verification(of *egress.State, behind bool) activities.VerifyRequest {
-	return activities.VerifyRequest{
+// lookAtMedia looks in the store for the media of what has ended; behind is set if the end is
+// announced meanwhile.
+func (e *run) lookAtMedia(ctx workflow.Context, opts workflow.ActivityOptions, of *egress.State, behind bool) (v activities.Verified, err error) {
+	err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, activities.VerifyRequest{
 		RequestID: e.id, Input: e.in, Part: of.PathsOf(), Info: of.MediaInfo(), Status: of.Status, Storage: of.Storage,
 		HeardAt: of.NewsAt, For: of.VerifyFor, Behind: behind,
-	}
+	}).Get(ctx, &v)
+	return v, err
 }
 
 // found keeps what became known of the media in the state, the log and the metrics, and tells
