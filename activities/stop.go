@@ -14,19 +14,21 @@ import (
 )
 
 // Stop tells LiveKit to end an egress and returns it as it then is. Stopping twice is harmless:
-// LiveKit answers a second stop with the ending egress, and an ended one is looked up.
-//
-// An egress at its limit says LIMIT_REACHED before it uploads, and only to a stop: until the upload
-// has succeeded or failed, LiveKit lists it as active. So it is ENDING here.
-//
-// With ask set, the egress's worker is asked first whether it lives. If it answers, nothing is
-// stopped: the egress is returned as LiveKit lists it. Of an error then, the reason Unanswered,
-// Ambiguous or Internal leaves open whether this or an earlier attempt stopped the egress.
-func (a *LiveKit) Stop(ctx context.Context, egressID string, ask bool) (egress.Info, error) {
-	if !ask {
-		info, err := a.stop(ctx, egressID)
-		return info, toTemporal(err)
+// LiveKit answers a second stop with the ending egress, and an ended one is looked up. With ask set,
+// it is stopped only if its worker does not answer: see probe.
+func (a *LiveKit) Stop(ctx context.Context, egressID string, ask bool) (info egress.Info, err error) {
+	if ask {
+		info, err = a.probe(ctx, egressID)
+	} else {
+		info, err = a.stop(ctx, egressID)
 	}
+	return info, toTemporal(err)
+}
+
+// probe asks an egress's worker whether it lives, and stops the egress only if it does not answer.
+// If it answers, the egress is returned as LiveKit lists it. Of an error, the reason Unanswered,
+// Ambiguous or Internal leaves open whether this or an earlier attempt stopped the egress.
+func (a *LiveKit) probe(ctx context.Context, egressID string) (egress.Info, error) {
 	told := activity.HasHeartbeatDetails(ctx) // to stop, by an earlier attempt
 	info, err := a.spare(ctx, egressID)
 	if egress.ReasonOf(err) == egress.Unanswered {
@@ -37,7 +39,7 @@ func (a *LiveKit) Stop(ctx context.Context, egressID string, ask bool) (egress.I
 	if told && said != egress.Unanswered && said != egress.NotFound && !egress.Ahead(info.Proto().GetStatus(), livekit.EgressStatus_EGRESS_ACTIVE) {
 		err = &egress.Error{Reason: egress.Ambiguous, Message: fmt.Sprintf("egress %s may have been told to stop: %v", egressID, cmp.Or(err, errAnswers))}
 	}
-	return info, toTemporal(err)
+	return info, err
 }
 
 // errAnswers says that a worker lives that may have been told to stop.
@@ -73,6 +75,8 @@ func (a *LiveKit) ask(ctx context.Context, egressID string) error {
 	return err
 }
 
+// stop stops an egress. One at its limit says LIMIT_REACHED before it uploads, and only to a stop:
+// until the upload has succeeded or failed, LiveKit lists it as active. So it is ENDING here.
 func (a *LiveKit) stop(ctx context.Context, egressID string) (egress.Info, error) {
 	m, err := a.api.Stop(ctx, egressID)
 	limited := m.GetStatus() == livekit.EgressStatus_EGRESS_LIMIT_REACHED
