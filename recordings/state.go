@@ -68,7 +68,9 @@ func (c *Client) State(ctx context.Context, id string) (View, error) {
 	if v.ClosedAt == nil {
 		c.askState(ctx, &v)
 		if v.Phase == egress.Delivered {
-			v.Verdict, _ = c.verdict(ctx, v.Row) // the state is returned all the same
+			if v.Verdict, err = c.verdict(ctx, v.Row); err != nil {
+				v.Problem = err.Error() // the state is returned all the same
+			}
 		}
 		return v, nil
 	}

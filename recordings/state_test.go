@@ -1,14 +1,20 @@
 package recordings
 
 import (
+	"context"
 	"reflect"
 	"testing"
 	"time"
 
 	activitypb "go.temporal.io/api/activity/v1"
+	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
 	taskqueuepb "go.temporal.io/api/taskqueue/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/livekit/protocol/livekit"
@@ -76,5 +82,32 @@ func TestTheNextLookIsThePollsNextAttemptWhereOneIsUnderWay(t *testing.T) {
 				t.Errorf("got %v, want %v", v.NextLook, tc.want)
 			}
 		})
+	}
+}
+
+// leaving is a Temporal with a recording that has been delivered and is still open, whose worker
+// leaves before it is asked for the verdict.
+type leaving struct{ onePage }
+
+func (*leaving) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
+		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: "1"}, Status: enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING,
+	}}, nil
+}
+
+func (*leaving) QueryWorkflow(_ context.Context, _, _, name string, _ ...any) (converter.EncodedValue, error) {
+	if name == egress.QueryVerdict {
+		return nil, serviceerror.NewUnavailable("no worker")
+	}
+	state, err := converter.GetDefaultDataConverter().ToPayloads(egress.State{Phase: egress.Delivered})
+	return client.NewValue(state), err
+}
+
+func TestAStateWhoseVerdictCannotBeReadSaysSo(t *testing.T) {
+	t.Parallel()
+	v, err := New(Config{Temporal: &leaving{}}).State(t.Context(), "call-1")
+	must(t, err)
+	if v.Phase != egress.Delivered || v.Verdict != nil || v.Problem != "verdict of egress/call-1: no worker" {
+		t.Errorf("got %+v", v)
 	}
 }
