@@ -266,9 +266,10 @@ func (r *round) take(s *egress.Sighting, m *livekit.EgressInfo) {
 }
 
 // ask adds what has become of some egresses. Those that LiveKit cannot be asked for now are left
-// to the next round.
+// to the next round, and together are one failed step.
 func (r *round) ask(ctx context.Context, s *egress.Sighting, ids []string) {
 	defer r.alive(ctx)()
+	unasked, last := 0, error(nil)
 	for _, id := range ids {
 		m, err := r.livekit.Get(ctx, id)
 		r.Round.Calls++
@@ -278,7 +279,13 @@ func (r *round) ask(ctx context.Context, s *egress.Sighting, ids []string) {
 			r.take(s, m)
 		case egress.ReasonOf(err) == egress.NotFound:
 			s.Unknown = append(s.Unknown, id)
+		default:
+			unasked, last = unasked+1, err
 		}
+	}
+	if last != nil {
+		r.Round.Failed++
+		activity.GetLogger(ctx).Error("reconcile: egresses could not be asked for", "egresses", unasked, "error", last)
 	}
 }
 
@@ -332,29 +339,37 @@ func (r *round) do(ctx context.Context, s egress.Measure) {
 }
 
 func (r *round) perform(ctx context.Context, s egress.Measure) (done bool, err error) {
-	if s.Deed == egress.DeedQuarantine {
+	var e egress.Event
+	m := r.infos[s.EgressID]
+	switch s.Deed {
+	case egress.DeedQuarantine:
 		return true, nil
+	case egress.DeedSuspect:
+		e, err = egress.LookEvent(s.EgressID, r.Round.At.Truncate(r.cfg.Policy.SuspectedFor().D()))
+	case egress.DeedAdopt, egress.DeedNudge, egress.DeedTwin, egress.DeedPart:
+		e, err = r.listed(ctx, m)
 	}
-	if s.Deed == egress.DeedSuspect {
-		e, err := egress.LookEvent(s.EgressID, r.Round.At.Truncate(r.cfg.Policy.SuspectedFor().D()))
-		if err != nil {
-			return false, err
-		}
+	switch {
+	case err != nil:
+		return false, err
+	case s.Deed == egress.DeedAdopt:
+		return r.temporal.AdoptListed(ctx, s.RequestID, egress.ExtrasOf(m, r.macs.Verify), e)
+	default:
 		return r.temporal.Tell(ctx, s.RequestID, e)
 	}
-	e, err := egress.ListedEvent(r.infos[s.EgressID])
+}
+
+// listed returns an egress as LiveKit lists it, with the class of a missed webhook if it has ended.
+func (r *round) listed(ctx context.Context, m *livekit.EgressInfo) (egress.Event, error) {
+	e, err := egress.ListedEvent(m)
 	if err != nil {
-		return false, err
+		return egress.Event{}, err
 	}
-	if info, err := e.Info(); err == nil {
-		if e, err = e.WithMissed(whyMissed(ctx, r.cfg.Endpoint, info, egress.Miss{HeardAt: r.clock(), Unasked: true})); err != nil {
-			return false, err
-		}
+	info, err := e.Info()
+	if err != nil {
+		return egress.Event{}, err
 	}
-	if s.Deed == egress.DeedAdopt {
-		return r.temporal.AdoptListed(ctx, s.RequestID, egress.ExtrasOf(r.infos[s.EgressID], r.macs.Verify), e)
-	}
-	return r.temporal.Tell(ctx, s.RequestID, e)
+	return e.WithMissed(whyMissed(ctx, r.cfg.Endpoint, info, egress.Miss{HeardAt: r.clock(), Unasked: true}))
 }
 
 // now returns what is active and running now, together with the workflows that had closed before:

@@ -38,6 +38,7 @@ type both struct {
 	hereErr   error
 	hereErrOf map[string]error // for one recorder
 	deepErr   error            // for a list of everything
+	getErrOf  map[string]error // for one egress
 	failing   string           // egress ID for which every step fails
 	closed    string           // egress ID whose workflow has closed
 	lost      string           // request ID whose workflow only visibility shows
@@ -84,7 +85,7 @@ func (b *both) Get(_ context.Context, id string) (*lk.EgressInfo, error) {
 	b.note("get %s", id)
 	for _, m := range b.items {
 		if m.GetEgressId() == id {
-			return m, nil
+			return m, b.getErrOf[id]
 		}
 	}
 	return nil, because(egress.NotFound)
@@ -258,6 +259,16 @@ func TestWhatIsNotActiveAnyMoreIsAskedForOneByOneWhileItIsFew(t *testing.T) {
 	require.Equal(t, []string{"get EG_1", "get EG_2", "list active=true", "tell r-1 of EG_1", "tell r-2 of EG_2"}, b.noted())
 	require.Equal(t, [4]int{3, 2, 1, 1}, [4]int{r.Calls, r.Asked, r.Nudged, r.Suspected})
 	require.Zero(t, r.DeepAt)
+}
+
+func TestWhatCannotBeAskedForIsOneFailedStepOfItsRound(t *testing.T) {
+	t.Parallel()
+	b := &both{getErrOf: map[string]error{"EG_2": because(egress.RateLimited), "EG_3": because(egress.RateLimited)}}
+	for _, id := range []string{"EG_1", "EG_2", "EG_3"} {
+		b.items, b.running = append(b.items, over(id)), append(b.running, workflowOf("r-"+id, id))
+	}
+	r := reconcile(t, b, false, egress.Expectation{})
+	require.Equal(t, [3]int{3, 1, 1}, [3]int{r.Asked, r.Nudged, r.Failed})
 }
 
 // Its row would otherwise be told in every round, and nobody would hear of the end.
