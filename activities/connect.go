@@ -15,7 +15,7 @@ import (
 // send sends LiveKit the start. If there is no connection by the time until when LiveKit may be
 // asked, nothing is sent, and the start is handed back: a front door may have asked by then, or may
 // reach LiveKit where we do not.
-func (s starting) send(ctx context.Context) (*livekit.EgressInfo, error) {
+func (s *starting) send(ctx context.Context) (*livekit.EgressInfo, error) {
 	if s.by.IsZero() {
 		return s.api.Start(ctx, s.req)
 	}

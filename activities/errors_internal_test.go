@@ -25,7 +25,7 @@ func TestAStartThatIsTooLateSaysWhatTheClocksSay(t *testing.T) {
 	t.Parallel()
 	by := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	const late = "not started before 2026-03-04T05:06:07Z"
-	for want, s := range map[string]starting{
+	for want, s := range map[string]*starting{
 		late: {by: by, ahead: 400 * time.Millisecond},
 		late + "; by this worker's clock the attempt came 2.5 s after Temporal had sent it":  {by: by, ahead: 2500 * time.Millisecond},
 		late + "; by this worker's clock the attempt came -1.0 s after Temporal had sent it": {by: by, ahead: -time.Second, onlyLook: true},
@@ -33,7 +33,7 @@ func TestAStartThatIsTooLateSaysWhatTheClocksSay(t *testing.T) {
 		require.Equal(t, want, s.missed())
 		require.Equal(t, want+"; no earlier start found", s.tooLate())
 	}
-	require.Equal(t, "LiveKit lists no earlier start, and none is made", starting{onlyLook: true, ahead: time.Hour}.tooLate())
+	require.Equal(t, "LiveKit lists no earlier start, and none is made", (&starting{onlyLook: true, ahead: time.Hour}).tooLate())
 }
 
 func TestEveryReasonIsARetryDecision(t *testing.T) {
@@ -89,7 +89,7 @@ func TestAStartThatItsWorkerCouldNotFinishIsLeftToAnotherOne(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	s := starting{LiveKit: NewLiveKit(Config{}, nil, nil)}
+	s := &starting{LiveKit: NewLiveKit(Config{}, nil, nil)}
 	a := application(t, toTemporal(s.gaveUp(ctx, errors.New("cut"))))
 	require.Equal(t, string(egress.Ambiguous), a.Type())
 	require.False(t, a.NonRetryable())

@@ -24,7 +24,7 @@ func maybeForgotten(i activity.Info) bool { return i.StartedTime.Sub(i.Scheduled
 // glance returns what a forgotten attempt began, or nil if LiveKit lists nothing of it. While LiveKit
 // cannot be reached or is busy, it is asked again: it would hardly take a start meanwhile. A page
 // that has ended since is not found, since looking for it would take all that LiveKit remembers.
-func (s starting) glance(ctx context.Context) (*livekit.EgressInfo, error) {
+func (s *starting) glance(ctx context.Context) (*livekit.EgressInfo, error) {
 	for wait := time.Second; ; wait = min(2*wait, 10*time.Second) {
 		items, err := s.list(ctx, false)
 		passes := slices.Contains([]egress.Reason{egress.Unreachable, egress.RateLimited, egress.Unavailable, egress.Ambiguous}, egress.ReasonOf(err))

@@ -51,8 +51,8 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 }
 
 // prepare returns an attempt at a start by the settings of this worker.
-func (a *LiveKit) prepare(in StartRequest, i activity.Info) (s starting, err error) {
-	s = starting{
+func (a *LiveKit) prepare(in StartRequest, i activity.Info) (s *starting, err error) {
+	s = &starting{
 		LiveKit: a, in: in, token: a.opener.Token(in.RequestID, in.Part), ahead: time.Since(i.StartedTime),
 		again: in.Input.Again || in.maybePutBack(i), forgotten: maybeForgotten(i), maybeSent: in.maybeSent(i),
 	}
@@ -109,7 +109,7 @@ func (a *LiveKit) terms(in StartRequest) (egress.Terms, error) {
 
 // swapped returns a request with our webhook in place of the caller's own, which it carries
 // sealed: whoever lists the egress sees them, and whoever adopts it serves them.
-func (s starting) swapped(r egress.Request) (egress.Request, error) {
+func (s *starting) swapped(r egress.Request) (egress.Request, error) {
 	extras := egress.Extras{Pipeline: s.in.Input.Pipeline, MaxDuration: s.in.Input.MaxDuration}
 	if theirs := r.GetWebhooks(); len(theirs) > 0 {
 		var err error
@@ -145,7 +145,7 @@ type starting struct {
 
 // obtain returns the egress of the start, whether an earlier one started it or it is new, and
 // notes about its storage, which is probed before LiveKit is first asked.
-func (s starting) obtain(ctx context.Context) (m *livekit.EgressInfo, notes []string, err error) {
+func (s *starting) obtain(ctx context.Context) (m *livekit.EgressInfo, notes []string, err error) {
 	if s.forgotten && !s.again && !s.maybeSent && (s.refused != nil || !s.late()) { // the others are looked for more thoroughly
 		if m, err = s.glance(ctx); m != nil || err != nil {
 			return m, nil, err
@@ -185,12 +185,12 @@ func (s starting) obtain(ctx context.Context) (m *livekit.EgressInfo, notes []st
 }
 
 // ours returns the egress that has our token, and is not of an earlier run, or nil.
-func (s starting) ours(items []*livekit.EgressInfo) *livekit.EgressInfo {
+func (s *starting) ours(items []*livekit.EgressInfo) *livekit.EgressInfo {
 	return egress.OfToken(egress.NotBefore(items, s.in.Since), s.token, s.opener.Verify)
 }
 
 // run calls LiveKit until the outcome is known.
-func (s starting) run(ctx context.Context) (*livekit.EgressInfo, error) {
+func (s *starting) run(ctx context.Context) (*livekit.EgressInfo, error) {
 	var last error
 	for wait := time.Second; ; wait = min(2*wait, 10*time.Second) {
 		if m := s.beganAllTheSame(ctx, last); m != nil {
@@ -229,7 +229,7 @@ func (s starting) run(ctx context.Context) (*livekit.EgressInfo, error) {
 
 // ruleOut returns what an earlier attempt started. If it returns neither that nor an error,
 // LiveKit may be asked.
-func (s starting) ruleOut(ctx context.Context, last error) (*livekit.EgressInfo, error) {
+func (s *starting) ruleOut(ctx context.Context, last error) (*livekit.EgressInfo, error) {
 	m, err := s.search(ctx, last)
 	switch {
 	case m != nil || err != nil:
@@ -245,7 +245,7 @@ func (s starting) ruleOut(ctx context.Context, last error) (*livekit.EgressInfo,
 // beganAllTheSame looks once for an egress if the last call said that there is no room for it: if
 // one of its workers has not answered, livekit-server asks them again under the same egress ID,
 // and the caller gets only the last answer.
-func (s starting) beganAllTheSame(ctx context.Context, last error) *livekit.EgressInfo {
+func (s *starting) beganAllTheSame(ctx context.Context, last error) *livekit.EgressInfo {
 	if egress.ReasonOf(last) != egress.RateLimited {
 		return nil
 	}
@@ -254,7 +254,7 @@ func (s starting) beganAllTheSame(ctx context.Context, last error) *livekit.Egre
 }
 
 // tooLate says why nothing is started any more.
-func (s starting) tooLate() string {
+func (s *starting) tooLate() string {
 	if s.by.IsZero() {
 		return "LiveKit lists no earlier start, and none is made"
 	}
@@ -262,7 +262,7 @@ func (s starting) tooLate() string {
 }
 
 // missed says that the deadline of a start has passed.
-func (s starting) missed() string {
+func (s *starting) missed() string {
 	text := fmt.Sprintf("not started before %s", s.by.Format(time.RFC3339))
 	if s.ahead > notableSkew || s.ahead < -notableSkew {
 		text += fmt.Sprintf("; by this worker's clock the attempt came %.1f s after Temporal had sent it", s.ahead.Seconds())
@@ -286,18 +286,18 @@ func unsent(last error) error {
 
 // hasNoTimeToSearch reports whether LiveKit may be asked now, but not after a search. If it may
 // not even be asked now, a front door may have asked, which makes a search worthwhile.
-func (s starting) hasNoTimeToSearch() bool { return !s.late() && s.lateIn(s.cfg.SearchFor) }
+func (s *starting) hasNoTimeToSearch() bool { return !s.late() && s.lateIn(s.cfg.SearchFor) }
 
 // late reports whether LiveKit may no longer be asked. The front door may have asked instead,
 // having heard nothing from us in time.
-func (s starting) late() bool { return s.onlyLook || s.lateIn(0) }
+func (s *starting) late() bool { return s.onlyLook || s.lateIn(0) }
 
 // lateIn reports whether the deadline for asking LiveKit will have passed after d.
-func (s starting) lateIn(d time.Duration) bool {
+func (s *starting) lateIn(d time.Duration) bool {
 	return !s.by.IsZero() && time.Now().Add(d).After(s.by)
 }
 
-func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
+func (s *starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
 	defer cancel()
 	if by := s.in.NotAfter; s.withdrawn() || !by.IsZero() && time.Now().Add(-s.ahead).After(by) {
@@ -321,7 +321,7 @@ func (s starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 // search looks for our token until it is found or certainly absent: a list read after SearchFor,
 // ended egresses included, does not have it. The looks get rarer, since many starts may search at
 // once and share LiveKit's rate limit with everything else.
-func (s starting) search(ctx context.Context, last error) (*livekit.EgressInfo, error) {
+func (s *starting) search(ctx context.Context, last error) (*livekit.EgressInfo, error) {
 	begin, wait := time.Now(), s.cfg.SearchEvery
 	for {
 		left := s.cfg.SearchFor - time.Since(begin)
@@ -348,7 +348,7 @@ const rarest = 8
 
 // list returns the egresses among which ours would be. A web egress has no room to filter by, so
 // only a last look includes ended ones: LiveKit then lists all that it remembers.
-func (s starting) list(ctx context.Context, ended bool) ([]*livekit.EgressInfo, error) {
+func (s *starting) list(ctx context.Context, ended bool) ([]*livekit.EgressInfo, error) {
 	switch {
 	case s.room != "":
 		return s.api.InRoom(ctx, s.room)
@@ -361,7 +361,7 @@ func (s starting) list(ctx context.Context, ended bool) ([]*livekit.EgressInfo, 
 
 // gaveUp returns the error for the end of StartFor, or for the end of this worker, after which
 // another one goes on.
-func (s starting) gaveUp(ctx context.Context, last error) error {
+func (s *starting) gaveUp(ctx context.Context, last error) error {
 	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return &egress.Error{Reason: egress.TooLate, Message: fmt.Sprintf("LiveKit did not start it within %s: %v", s.cfg.StartFor, last), Err: last}
 	}

@@ -10,7 +10,7 @@ import (
 
 // tryStorage probes where a start's media would go. Only a definite refusal is an error;
 // everything else comes as notes.
-func (s starting) tryStorage(ctx context.Context) (notes []string, err error) {
+func (s *starting) tryStorage(ctx context.Context) (notes []string, err error) {
 	targets := s.cfg.Preflight.try(ctx, s.req, s.in.Input.Preflight, s.by)
 	for _, t := range targets {
 		activity.GetMetricsHandler(ctx).WithTags(map[string]string{"outcome": string(t.found)}).Counter(MetricPreflight).Inc(1)
