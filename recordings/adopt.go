@@ -62,7 +62,7 @@ func (c *Client) knows(ctx context.Context, requestID, egressID string) (bool, e
 func (c *Client) adoptionInput(ctx context.Context, a adoption, info egress.Info) (egress.Input, error) {
 	in := c.adopted(a, info)
 	state, err := c.workflowState(ctx, egress.WorkflowID(a.requestID))
-	if err != nil || !failed(state) {
+	if err != nil || !freesID(state) {
 		return in, err
 	}
 	earlier, err := c.inputOf(ctx, egress.WorkflowID(a.requestID))

@@ -117,10 +117,10 @@ func (a ask) another(b birth, i egress.Info) bool {
 	return a.input.Summary.Room != "" && room != "" && room != a.input.Summary.Room
 }
 
-// birth is how a run began, and whether it failed.
+// birth is how a run began, and whether it has freed its ID.
 type birth struct {
 	runID, call, fingerprint string
-	failed                   bool
+	freed                    bool
 }
 
 // birth reads a run's memos. It returns no error: if Temporal does not answer, the outcome already
@@ -131,14 +131,14 @@ func (p *Pending) birth(ctx context.Context, runID string) birth {
 		return birth{}
 	}
 	info := d.GetWorkflowExecutionInfo()
-	b := birth{runID: info.GetExecution().GetRunId(), failed: failed(info.GetStatus())}
+	b := birth{runID: info.GetExecution().GetRunId(), freed: freesID(info.GetStatus())}
 	decode(p.client.data, info.GetMemo().GetFields()[memoCall], &b.call)
 	decode(p.client.data, info.GetMemo().GetFields()[memoFingerprint], &b.fingerprint)
 	return b
 }
 
-// failed reports whether a closed run frees its ID.
-func failed(s enumspb.WorkflowExecutionStatus) bool {
+// freesID reports whether a run of that status frees its ID.
+func freesID(s enumspb.WorkflowExecutionStatus) bool {
 	switch s {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_FAILED, enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT,
 		enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED, enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:

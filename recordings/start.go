@@ -89,7 +89,7 @@ func (c *Client) begin(ctx context.Context, o egress.StartOptions, stage client.
 // server has only replayed that outcome. A new update ID starts a new run.
 func (p *Pending) again(ctx context.Context) error {
 	p.born = p.birth(ctx, p.handle.RunID())
-	if !p.born.failed || p.ours() {
+	if !p.born.freed || p.ours() {
 		return nil
 	}
 	p.ask.input.Again = true
