@@ -213,9 +213,9 @@ type Look struct {
 // answered reports whether LiveKit could be asked.
 func (l Look) answered() bool { return l.Info.Known() || !l.MissingSince.IsZero() }
 
-// recovered withdraws the expectation of an end, since the recorder is at work: it had only lost
+// recorderBack withdraws the expectation of an end, since the recorder is at work: it had only lost
 // its connection, or runs a second time.
-func (s *State) recovered() {
+func (s *State) recorderBack() {
 	s.Evidence.RecorderGone, s.Evidence.RoomGone, s.Evidence.Unanswered = time.Time{}, time.Time{}, time.Time{}
 	if s.Stopped != "" || s.uploading() {
 		return
@@ -252,7 +252,7 @@ func (s *State) Looked(l Look, now time.Time) News {
 	}
 	s.RecorderSeen = s.RecorderSeen || l.RecorderSeen
 	if l.RecorderHere {
-		s.recovered()
+		s.recorderBack()
 	} else {
 		s.recorderGone(l.RecorderGone, now)
 	}

@@ -79,9 +79,9 @@ func (s *State) MayProbe(now time.Time) bool {
 	return s.probeable() && stood(s.probeFrom(), s.Policy.LostAfter, now) && (s.Stopped != "" || s.absentWhenDue())
 }
 
-// Probe notes how a probe ended whose worker was asked before it was stopped: with how the egress
+// NoteProbe notes how a probe ended whose worker was asked before it was stopped: with how the egress
 // then is, or for a reason. Whatever leaves open whether the worker was stopped counts as a stop.
-func (e *Evidence) Probe(info Info, why Reason, now time.Time) {
+func (e *Evidence) NoteProbe(info Info, why Reason, now time.Time) {
 	stopped := slices.Contains([]Reason{Unanswered, Ambiguous, Internal}, why)
 	if stopped || Ahead(info.Proto().GetStatus(), livekit.EgressStatus_EGRESS_ACTIVE) {
 		e.Probed = now
@@ -90,14 +90,14 @@ func (e *Evidence) Probe(info Info, why Reason, now time.Time) {
 	}
 }
 
-// Answered takes how an egress is after a probe, whose worker was asked before it was stopped. It
+// TakeAnswer takes how an egress is after a probe, whose worker was asked before it was stopped. It
 // reports whether the egress goes on: then its worker answered, and LiveKit has lost sight of a
 // recorder that is at work.
-func (s *State) Answered(info Info) bool {
+func (s *State) TakeAnswer(info Info) (goesOn bool) {
 	if s.Phase != Watching || s.uploading() || Ahead(info.Proto().GetStatus(), livekit.EgressStatus_EGRESS_ACTIVE) {
 		return false
 	}
-	s.recovered()
+	s.recorderBack()
 	s.Evidence.Absent, s.Evidence.Asked = time.Time{}, time.Time{}
 	return true
 }

@@ -54,12 +54,12 @@ func TestARecorderThatLeftMeansThatTheEndIsNear(t *testing.T) {
 	require.Equal(t, noon.Add(minute), s.EndExpected)
 	s.RecorderLeft(noon.Add(2 * minute))
 	require.Equal(t, noon.Add(minute), s.Evidence.RecorderGone, "since when it is gone stays")
-	require.True(t, s.Answered(s.Latest))
+	require.True(t, s.TakeAnswer(s.Latest))
 	s.RecorderLeft(noon.Add(3 * minute))
 	require.Equal(t, noon.Add(3*minute), s.Evidence.RecorderGone)
 	require.Equal(t, []string{"its participant is not in the room"}, said(s)[1:], "and is told once")
 	for at := noon.Add(4 * minute); at.Before(noon.Add(9 * minute)); at = at.Add(minute) {
-		require.True(t, s.Answered(s.Latest))
+		require.True(t, s.TakeAnswer(s.Latest))
 		s.Looked(egress.Look{RoomGone: at, RecorderGone: at}, at)
 	}
 	require.Equal(t, []string{"its participant is not in the room", "its room is gone"}, said(s)[1:], "as is the end of its room")

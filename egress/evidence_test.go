@@ -246,7 +246,7 @@ func TestAProbeThatLeavesOpenWhetherItStoppedTheWorkerCountsAsAStop(t *testing.T
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var e egress.Evidence
-			e.Probe(tc.info, tc.why, at)
+			e.NoteProbe(tc.info, tc.why, at)
 			if tc.stopped {
 				require.Equal(t, egress.Evidence{Probed: at}, e)
 			} else {

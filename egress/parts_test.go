@@ -116,7 +116,7 @@ func TestWhatEndedUnaskedIsToldFromWhatSomebodyWanted(t *testing.T) {
 			s.Settle()
 		}
 	}
-	probe := func(s *egress.State, why egress.Reason) { s.Evidence.Probe(egress.Info{}, why, noon) }
+	probe := func(s *egress.State, why egress.Reason) { s.Evidence.NoteProbe(egress.Info{}, why, noon) }
 	for name, tc := range map[string]struct {
 		end  func(*egress.State)
 		want bool

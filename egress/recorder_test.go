@@ -127,7 +127,7 @@ func TestAnAnswerToAProbeShowsThatTheRecorderIsAtWorkIfTheEgressGoesOn(t *testin
 			s.Evidence = egress.Evidence{RecorderGone: noon, RoomGone: noon, Absent: noon.Add(minute), Probed: noon.Add(minute), Asked: noon.Add(minute)}
 			tc.change(s)
 			before := s.Evidence
-			require.Equal(t, tc.want, s.Answered(infoOf(t, "EG_1", tc.status)))
+			require.Equal(t, tc.want, s.TakeAnswer(infoOf(t, "EG_1", tc.status)))
 			if tc.want {
 				before = egress.Evidence{}
 			}

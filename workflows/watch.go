@@ -251,7 +251,7 @@ func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions, ask 
 	now := workflow.Now(ctx)
 	e.answered.err, e.answered.info = err, info
 	if ask {
-		e.Evidence.Probe(info, reasonOf(err), now)
+		e.Evidence.NoteProbe(info, reasonOf(err), now)
 	} else {
 		e.Evidence.Probed = now
 	}
@@ -262,7 +262,7 @@ func (e *run) sendStop(ctx workflow.Context, opts workflow.ActivityOptions, ask 
 	}
 	switch why := reasonOf(err); {
 	case why == "":
-		if ask && !other && e.Answered(info) {
+		if ask && !other && e.TakeAnswer(info) {
 			e.log.Warn("its worker answers, although LiveKit does not show it in its room", "egressID", id)
 		}
 		e.fold(ctx, egress.Observation{Info: info, Source: egress.FromStop, HeardAt: now})
