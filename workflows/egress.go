@@ -59,7 +59,7 @@ func (e *run) watch(ctx workflow.Context) error {
 			case e.Part == 1:
 				return e.refuse(ctx, err)
 			default:
-				e.giveBack(err)
+				e.settleWithPartBefore(err)
 			}
 		case observed: // LiveKit told us
 			e.takeWebhook(ctx, ev.event)

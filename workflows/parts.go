@@ -24,7 +24,7 @@ func (e *run) startAgain(ctx workflow.Context, wait time.Duration) {
 	e.Restarts++
 	e.published.status = ""
 	if stopped := e.backOff(ctx, wait); stopped {
-		e.giveBack(errEnough)
+		e.settleWithPartBefore(errEnough)
 		return
 	}
 	e.explain(ctx)
@@ -92,9 +92,9 @@ func (e *run) tellPart(ctx workflow.Context, part egress.State) {
 	})
 }
 
-// giveBack settles the recording with the part before, which is being announced already: the next
-// one was refused, most likely because the room is gone, or is no longer wanted.
-func (e *run) giveBack(err error) {
+// settleWithPartBefore settles the recording with the part before, which is being announced
+// already: the next one was refused, most likely because the room is gone, or is no longer wanted.
+func (e *run) settleWithPartBefore(err error) {
 	e.log.Warn("next part not started", "part", e.Part, "error", err)
 	now := e.State
 	e.State, e.Shared = *e.before, now.Shared
