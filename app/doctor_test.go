@@ -20,6 +20,7 @@ func TestTheDoctorHoldsTheWaitsOfAStartAgainstEachOther(t *testing.T) {
 		"a search too short":      {[]string{"REELKEEPER_TOKEN_SEARCH", "31s"}, doctor.Warn, "for up to 31s"},
 		"a door that waits long":  {[]string{"REELKEEPER_TOKEN_SEARCH", "40s", "REELKEEPER_REQUEST_TIMEOUT", "30s"}, doctor.Warn, "for up to 52s"},
 		"a door that never opens": {[]string{"REELKEEPER_TOKEN_SEARCH", "25s", "REELKEEPER_FAIL_OPEN_AFTER", "off"}, doctor.OK, "all required settings are set"},
+		"a door too late to open": {[]string{"REELKEEPER_FAIL_OPEN_AFTER", "8s"}, doctor.Fail, "must be more than 1s below"},
 		"a start that is short":   {[]string{"REELKEEPER_START_FOR", "3m"}, doctor.Warn, "take 3m0s"},
 		"a call that is long":     {[]string{"REELKEEPER_START_CALL_TIMEOUT", "9m"}, doctor.Warn, "take 10m30s"},
 	} {

@@ -6,6 +6,10 @@ import "time"
 // between: the start then was made before, and LiveKit lists it by now.
 const LateStart = time.Minute
 
+// FailOpenMargin separates the last moment at which a worker may ask LiveKit for a start from the
+// first at which the front door does: their clocks may differ by that much.
+const FailOpenMargin = time.Second
+
 // StartOptions says what to record, and under which key.
 type StartOptions struct {
 	RequestID   string        // the caller's idempotency key; default: a new one

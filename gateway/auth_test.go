@@ -162,7 +162,7 @@ func TestADoorThatLacksSomethingNamesIt(t *testing.T) {
 		"a body":      {func(c *gateway.Config) { c.MaxBody = -1 }, "gateway: a duration or size is negative"},
 		"time": {
 			func(c *gateway.Config) { c.FailOpenAfter = 8 * time.Second },
-			"REELKEEPER_FAIL_OPEN_AFTER: must be at least 1s less than REELKEEPER_REQUEST_TIMEOUT (9s), got 8s",
+			"REELKEEPER_FAIL_OPEN_AFTER: must be more than 1s below REELKEEPER_REQUEST_TIMEOUT (9s), got 8s",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

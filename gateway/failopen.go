@@ -20,7 +20,7 @@ import (
 // ask with one key at once, there is a twin, which the workflow's own rule ends.
 func (h *Handler) failOpen(ctx context.Context, s egress.StartOptions) (*livekit.EgressInfo, error) {
 	h.bypass.noteOutage()
-	if !sleep(ctx, time.Until(s.StartBy.Add(failOpenMargin))) {
+	if !sleep(ctx, time.Until(s.StartBy.Add(egress.FailOpenMargin))) {
 		return nil, &egress.Error{Reason: egress.Ambiguous, Message: "no time left to look whether it was started", Err: ctx.Err()}
 	}
 	return h.direct(ctx, s)

@@ -74,7 +74,7 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 func (h *Handler) begin(ctx context.Context, s egress.StartOptions) (Pending, error) {
 	if h.cfg.FailOpenAfter > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, h.cfg.FailOpenAfter+failOpenMargin)
+		ctx, cancel = context.WithTimeout(ctx, h.cfg.FailOpenAfter+egress.FailOpenMargin)
 		defer cancel()
 	}
 	return h.cfg.Recordings.Begin(ctx, s)

@@ -47,12 +47,12 @@ func TestWhatIsSwitchedOffIsNotComparedWithTheCallersWait(t *testing.T) {
 	})
 	_, err := Load(environ, Serve)
 	require.NoError(t, err)
-	environ["REELKEEPER_FAIL_OPEN_AFTER"] = "999ms"
+	environ["REELKEEPER_REQUEST_TIMEOUT"], environ["REELKEEPER_FAIL_OPEN_AFTER"] = "2s", "999ms"
 	_, err = Load(environ, Serve)
 	require.NoError(t, err)
 	environ["REELKEEPER_FAIL_OPEN_AFTER"] = "1s"
 	_, err = Load(environ, Serve)
-	wantInvalid(t, err, "REELKEEPER_FAIL_OPEN_AFTER", "must be below REELKEEPER_REQUEST_TIMEOUT (1s), got 1s")
+	wantInvalid(t, err, "REELKEEPER_FAIL_OPEN_AFTER", "must be more than 1s below REELKEEPER_REQUEST_TIMEOUT (2s), got 1s")
 }
 
 func TestATokenForTheCodecNeedsAnOrigin(t *testing.T) {

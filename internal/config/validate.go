@@ -89,16 +89,12 @@ func (c Config) checkBounds() error {
 
 // checkWaits rejects a wait that would outlast the caller, who would hear nothing of what follows.
 func (d Door) checkWaits() error {
-	for _, w := range []struct {
-		name string
-		wait DurationOrOff
-	}{
-		{"REELKEEPER_FAIL_OPEN_AFTER", d.FailOpenAfter},
-		{"REELKEEPER_DELETE_ROOM_WAIT", d.DeleteRoomWait},
-	} {
-		if wait := w.wait.D(); wait >= d.RequestTimeout {
-			return egress.Invalidf(w.name, "must be below REELKEEPER_REQUEST_TIMEOUT (%s), got %s", d.RequestTimeout, wait)
-		}
+	const margin = egress.FailOpenMargin
+	switch after, wait := d.FailOpenAfter.D(), d.DeleteRoomWait.D(); {
+	case after > 0 && after+margin >= d.RequestTimeout:
+		return egress.Invalidf("REELKEEPER_FAIL_OPEN_AFTER", "must be more than %s below REELKEEPER_REQUEST_TIMEOUT (%s), got %s", margin, d.RequestTimeout, after)
+	case wait >= d.RequestTimeout:
+		return egress.Invalidf("REELKEEPER_DELETE_ROOM_WAIT", "must be below REELKEEPER_REQUEST_TIMEOUT (%s), got %s", d.RequestTimeout, wait)
 	}
 	return nil
 }
