@@ -147,25 +147,28 @@ func TestTwoForwardedStartsWithOneKeyAtOnceAreOne(t *testing.T) {
 func TestWhatLiveKitSaysOfAForwardedStartReachesTheCaller(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		status                     int
-		contentType, body, outcome string
+		status                             int
+		contentType, body, outcome, logged string
 	}{
-		"a refusal":        {404, "application/json", `{"code":"not_found","msg":"requested room does not exist"}`, "refused"},
-		"a bad token":      {401, "text/plain", "invalid API key: APIkey", "error"},
-		"a proxy's answer": {502, "text/html", "<html>Bad Gateway", "error"},
+		"a refusal":            {404, "application/json", `{"code":"not_found","msg":"requested room does not exist"}`, "refused", "requested room does not exist"},
+		"a bad token":          {401, "text/plain", "invalid API key: APIkey", "error", "HTTP status 401"},
+		"a proxy's answer":     {502, "text/html", "<html>Bad Gateway", "error", "HTTP status 502"},
+		"a proxy's own status": {522, "text/html", "<html>Timed out", "error", "HTTP status 522"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			log := &gateway.Lines{}
 			b := newBench(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", tc.contentType)
 				w.WriteHeader(tc.status)
 				_, _ = w.Write([]byte(tc.body))
-			}))
+			}), func(c *gateway.Config) { c.Log = slog.New(slog.NewJSONHandler(log, nil)) })
 			w := b.call(t, "StartRoomCompositeEgress", newField)
 			require.Equal(t, tc.status, w.Code)
 			require.Equal(t, tc.contentType, w.Header().Get("Content-Type"))
 			require.Equal(t, tc.body, w.Body.String())
 			require.Equal(t, map[string]int64{"StartRoomCompositeEgress " + tc.outcome: 1}, b.counts(t))
+			require.Contains(t, log.String(), tc.logged)
 		})
 	}
 }

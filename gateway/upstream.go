@@ -92,7 +92,7 @@ func (r reply) refusal() twirp.Error {
 	if json.Unmarshal(r.body, &said) == nil && said.Code != twirp.NoError && twirp.IsValidErrorCode(said.Code) {
 		return twirp.NewError(said.Code, said.Msg)
 	}
-	return twirp.NewError(twirp.Unknown, "HTTP status "+http.StatusText(r.status))
+	return twirp.NewError(twirp.Unknown, fmt.Sprintf("HTTP status %d", r.status))
 }
 
 // posted classifies a start without an answer: LiveKit may have done it, unless there was no
