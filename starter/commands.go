@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -229,5 +230,9 @@ func (d deps) list(ctx context.Context, c *cli.Command, rec recorder, f recordin
 		}
 		rows = append(rows, row)
 	}
-	return show(c, d.stdout, rows, printRows)
+	none := "no recordings"
+	if f.Redeliveries {
+		none = "no redeliveries"
+	}
+	return show(c, d.stdout, rows, func(w io.Writer, rows []recordings.Row) error { return printRows(w, rows, none) })
 }

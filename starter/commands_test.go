@@ -188,6 +188,9 @@ func TestListPrintsRows(t *testing.T) {
 	s := newShell()
 	golden(t, "list-empty.txt", s.run(t, "list"))
 	golden(t, "list-empty.json", s.run(t, "list", "--json"))
+	if got := s.run(t, "list", "--redeliveries"); got.stdout != "no redeliveries\n" {
+		t.Errorf("got %+v", got)
+	}
 	s.rows = rows()
 	golden(t, "list.txt", s.run(t, "list"))
 	golden(t, "list.json", s.run(t, "list", "--json"))

@@ -244,10 +244,10 @@ func when(t *time.Time) string {
 	return at(*t)
 }
 
-// printRows prints a table, or says that nothing was found.
-func printRows(w io.Writer, rows []recordings.Row) error {
+// printRows prints a table, or only the given words if there are no rows.
+func printRows(w io.Writer, rows []recordings.Row, none string) error {
 	if len(rows) == 0 {
-		_, err := fmt.Fprintln(w, "no recordings")
+		_, err := fmt.Fprintln(w, none)
 		return err
 	}
 	t := plainTable()
