@@ -35,11 +35,14 @@ func (d durable) Adopt(ctx context.Context, requestID string, m *livekit.EgressI
 	return d.AdoptListed(ctx, requestID, egress.ExtrasOf(m, d.keys.Verify), e)
 }
 
-// ByEgressID returns the request that an egress belongs to.
-func (d durable) ByEgressID(ctx context.Context, egressID string) (requestID string, found bool, err error) {
-	workflowID, found, err := d.Client.ByEgressID(ctx, egressID)
-	requestID, _ = egress.RequestID(workflowID)
-	return requestID, found, err
+// RequestOf returns the ID of the request that an egress belongs to, or "".
+func (d durable) RequestOf(ctx context.Context, egressID string) (string, error) {
+	workflowID, found, err := d.ByEgressID(ctx, egressID)
+	if err != nil || !found {
+		return "", err
+	}
+	requestID, _ := egress.RequestID(workflowID) // whatever is found is an egress
+	return requestID, nil
 }
 
 // pending is a start that a worker has accepted.

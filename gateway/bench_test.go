@@ -83,11 +83,11 @@ func newBench(tb testing.TB, upstream http.Handler, change ...func(*gateway.Conf
 				return egress.NewInfo(echo(egress.AddWebhook(s.Request, ours(s.RequestID)), "EG_"+s.RequestID))
 			}), nil
 		},
-		stop:  func(_ context.Context, _, id string) (egress.Info, error) { return egress.NewInfo(ending(id)) },
-		adopt: func(context.Context, string, *livekit.EgressInfo) (bool, error) { return false, nil },
-		byID:  func(context.Context, string) (string, bool, error) { return "", false, nil },
-		lost:  func(context.Context, []string) (map[string]string, error) { return nil, nil },
-		ended: func(context.Context, string, string, ...string) ([]egress.Info, error) { return nil, nil },
+		stop:      func(_ context.Context, _, id string) (egress.Info, error) { return egress.NewInfo(ending(id)) },
+		adopt:     func(context.Context, string, *livekit.EgressInfo) (bool, error) { return false, nil },
+		requestOf: func(context.Context, string) (string, error) { return "", nil },
+		lost:      func(context.Context, []string) (map[string]string, error) { return nil, nil },
+		ended:     func(context.Context, string, string, ...string) ([]egress.Info, error) { return nil, nil },
 	}
 	b.liveKit = &liveKit{
 		start: func(_ context.Context, r egress.Request) (*livekit.EgressInfo, error) {

@@ -43,8 +43,9 @@ type Recordings interface {
 	// Adopt creates the workflow for a request of ours whose start went past Temporal, from what
 	// LiveKit lists of its egress. It reports false if there is nothing to create.
 	Adopt(ctx context.Context, requestID string, m *livekit.EgressInfo) (bool, error)
-	// ByEgressID finds the request that an egress belongs to.
-	ByEgressID(ctx context.Context, egressID string) (requestID string, found bool, err error)
+	// RequestOf returns the ID of the request that an egress belongs to, as far as Temporal's search
+	// attributes know it, or "" if they know none.
+	RequestOf(ctx context.Context, egressID string) (requestID string, err error)
 	// Lost returns, with the evidence in words, those of the given egresses that are settled as
 	// lost, although LiveKit may call them active. With an error, it returns those that it is sure
 	// of.

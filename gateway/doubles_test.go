@@ -40,12 +40,12 @@ func theirs() *livekit.WebhookConfig {
 
 // recordings are the durable recordings, in memory.
 type recordings struct {
-	begin func(context.Context, egress.StartOptions) (gateway.Pending, error)
-	stop  func(ctx context.Context, requestID, egressID string) (egress.Info, error)
-	adopt func(ctx context.Context, requestID string, m *livekit.EgressInfo) (bool, error)
-	byID  func(context.Context, string) (string, bool, error)
-	lost  func(context.Context, []string) (map[string]string, error)
-	ended func(ctx context.Context, egressID, room string, known ...string) ([]egress.Info, error)
+	begin     func(context.Context, egress.StartOptions) (gateway.Pending, error)
+	stop      func(ctx context.Context, requestID, egressID string) (egress.Info, error)
+	adopt     func(ctx context.Context, requestID string, m *livekit.EgressInfo) (bool, error)
+	requestOf func(context.Context, string) (string, error)
+	lost      func(context.Context, []string) (map[string]string, error)
+	ended     func(ctx context.Context, egressID, room string, known ...string) ([]egress.Info, error)
 
 	mu     sync.Mutex
 	starts []egress.StartOptions
@@ -70,8 +70,8 @@ func (r *recordings) Adopt(ctx context.Context, id string, m *livekit.EgressInfo
 	return r.adopt(ctx, id, m)
 }
 
-func (r *recordings) ByEgressID(ctx context.Context, id string) (string, bool, error) {
-	return r.byID(ctx, id)
+func (r *recordings) RequestOf(ctx context.Context, id string) (string, error) {
+	return r.requestOf(ctx, id)
 }
 
 func (r *recordings) Lost(ctx context.Context, ids []string) (map[string]string, error) {

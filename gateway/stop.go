@@ -146,10 +146,7 @@ func (h *Handler) requestOfListed(ctx context.Context, egressID string, m *livek
 	if t, ours := egress.OurToken(m, h.cfg.Marker.Verify); ours {
 		return request{t.RequestID, h.theirs(m), m}, nil
 	}
-	id, found, err := h.cfg.Recordings.ByEgressID(ctx, egressID)
-	if !found {
-		id = ""
-	}
+	id, err := h.cfg.Recordings.RequestOf(ctx, egressID)
 	return request{id: id, listed: m}, err
 }
 

@@ -30,7 +30,7 @@ func TestAStopGoesThroughTheWorkflowWhereThereIsOne(t *testing.T) {
 	}{
 		"by LiveKit's echo": {func(b *bench) { b.liveKit.add(running("EG_1", "call-1")) }, []string{"call-1"}, nil, "durable"},
 		"by Temporal, where LiveKit has forgotten it": {func(b *bench) {
-			b.recordings.byID = func(context.Context, string) (string, bool, error) { return "call-1", true, nil }
+			b.recordings.requestOf = func(context.Context, string) (string, error) { return "call-1", nil }
 		}, []string{"call-1"}, nil, "durable"},
 		"directly, where it is not ours": {func(b *bench) { b.liveKit.add(running("EG_1", "")) }, nil, []string{"EG_1"}, "direct"},
 		"directly, where Temporal is away": {func(b *bench) {
@@ -38,7 +38,7 @@ func TestAStopGoesThroughTheWorkflowWhereThereIsOne(t *testing.T) {
 			b.recordings.stop = func(context.Context, string, string) (egress.Info, error) { return egress.Info{}, away }
 		}, []string{"call-1"}, []string{"EG_1"}, "direct"},
 		"directly, where Temporal cannot be asked": {func(b *bench) {
-			b.recordings.byID = func(context.Context, string) (string, bool, error) { return "", false, away }
+			b.recordings.requestOf = func(context.Context, string) (string, error) { return "", away }
 		}, nil, []string{"EG_1"}, "direct"},
 		"directly, where its workflow is not there": {func(b *bench) {
 			b.liveKit.add(running("EG_1", "call-1"))
@@ -59,7 +59,7 @@ func TestAStopGoesThroughTheWorkflowWhereThereIsOne(t *testing.T) {
 		}, []string{"call-1", "call-1"}, nil, "durable"},
 		"through the workflow that the stop makes, of a LiveKit that does not echo": {func(b *bench) {
 			b.liveKit.add(running("EG_1", ""))
-			b.recordings.byID = func(context.Context, string) (string, bool, error) { return "call-1", true, nil }
+			b.recordings.requestOf = func(context.Context, string) (string, error) { return "call-1", nil }
 			b.recordings.stop = unknown
 			b.recordings.adopt = func(_ context.Context, id string, m *livekit.EgressInfo) (bool, error) {
 				b.recordings.stop = func(context.Context, string, string) (egress.Info, error) { return egress.NewInfo(ending("EG_1")) }
@@ -94,7 +94,7 @@ func TestAStopThatHangsIsLiveKitsBeforeTheCallersTimeIsOver(t *testing.T) {
 		}, 5400 * time.Millisecond, []string{"call-1"}},
 		"where its request is looked for": {func(b *bench) {
 			b.liveKit.list = over
-			b.recordings.byID = func(ctx context.Context, _ string) (string, bool, error) { return "", false, over(ctx) }
+			b.recordings.requestOf = func(ctx context.Context, _ string) (string, error) { return "", over(ctx) }
 		}, 1800 * time.Millisecond, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,7 +125,7 @@ func TestAStopReachesItsWorkflowWhereLiveKitsListHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nil)
 		b.liveKit.list = over
-		b.recordings.byID = func(ctx context.Context, _ string) (string, bool, error) { return "call-1", true, ctx.Err() }
+		b.recordings.requestOf = func(ctx context.Context, _ string) (string, error) { return "call-1", ctx.Err() }
 		infoIn(t, b.call(t, "StopEgress", `{"egress_id":"EG_1"}`))
 		require.Equal(t, []string{"call-1"}, b.recordings.stopped())
 		require.Equal(t, map[string]int64{"StopEgress durable": 1}, b.counts(t))
@@ -323,8 +323,8 @@ func TestARoomThatIsDeletedHasItsRecordingsStoppedFirst(t *testing.T) {
 	deleted.stopped = b.recordings.stopped
 	ended := running("EG_3", "call-3")
 	ended.Status = livekit.EgressStatus_EGRESS_COMPLETE
-	b.recordings.byID = func(_ context.Context, egressID string) (string, bool, error) {
-		return egressID, egressID == "EG_4", nil // adopted
+	b.recordings.requestOf = func(_ context.Context, egressID string) (string, error) {
+		return map[string]string{"EG_4": "EG_4"}[egressID], nil // adopted
 	}
 	b.liveKit.add(running("EG_1", "call-1"), running("EG_2", ""), ended, running("EG_4", ""))
 	client := lksdk.NewRoomServiceClient(b.serve(t), apiKey, apiSecret)
