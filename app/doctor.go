@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"net/url"
 	"strings"
 
 	"go.temporal.io/sdk/client"
@@ -15,11 +13,9 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/catalogue"
 	"github.com/reelkeeper/reelkeeper/internal/codec"
 	"github.com/reelkeeper/reelkeeper/internal/config"
-	"github.com/reelkeeper/reelkeeper/internal/dial"
 	"github.com/reelkeeper/reelkeeper/internal/seal"
 	"github.com/reelkeeper/reelkeeper/livekit"
 	"github.com/reelkeeper/reelkeeper/recordings"
-	"github.com/reelkeeper/reelkeeper/storage"
 )
 
 // Doctor examines what `starter serve` and the worker would run with. Invalid settings are a
@@ -72,15 +68,14 @@ func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 	return doctor.New(c), end, nil
 }
 
-// storages sets the profiles and how to try them.
+// storages sets the profiles, and the stores in which the worker would try them.
 func storages(c *doctor.Config, cfg config.Config, environ map[string]string) error {
-	dialer, err := dial.New(dial.Config{Allow: cfg.Dial.AllowHosts})
-	if err != nil {
-		return err
+	profiles, unread := catalogue.Profiles(cfg.Storage.File, environ)
+	stores, err := storesOf(cfg)
+	if err == nil {
+		c.Profiles, c.Stores = profiles, stores
 	}
-	c.Stores = storage.New(storage.Config{Client: func(proxy *url.URL) *http.Client { return dialer.Via(proxy, 0) }})
-	c.Profiles, err = catalogue.Profiles(cfg.Storage.File, environ)
-	return err
+	return errors.Join(err, unread)
 }
 
 // codecSettings checks what the codec endpoint of both processes needs.

@@ -1,6 +1,8 @@
 package app_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,5 +36,23 @@ func TestTheDoctorHoldsTheWaitsOfAStartAgainstEachOther(t *testing.T) {
 			require.Equal(t, tc.want, findings[0].Status, findings[0].Found)
 			require.Contains(t, findings[0].Found, tc.found)
 		})
+	}
+}
+
+func TestTheDoctorTriesNoStoreUnlessItKnowsWhichHostsItMayReach(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "storage.yaml")
+	for profiles, found := range map[string]string{
+		"profiles: {main: {s3: {bucket: media, region: eu-central-1}}}": "REELKEEPER_ALLOW_HOSTS",
+		"profiles: {main: {s3: {buckets: media}}}":                      "main.s3.buckets", // named beside the hosts
+	} {
+		require.NoError(t, os.WriteFile(file, []byte(profiles), 0o600))
+		d, end, err := app.Doctor(environ(t, "REELKEEPER_ALLOW_HOSTS", "*", "REELKEEPER_STORAGE", file))
+		require.NoError(t, err)
+		findings := d.Run(t.Context(), doctor.Storage)
+		end()
+		require.Equal(t, doctor.Fail, findings[0].Status)
+		require.Contains(t, findings[0].Found, "not checked: ")
+		require.Contains(t, findings[0].Found, found)
 	}
 }

@@ -16,8 +16,7 @@ import (
 // maxMedia caps a store's reply. Media is passed on as it arrives, and never kept.
 const maxMedia = 1 << 50
 
-// verification looks for media, in stores that are reached under the same rule as every host that a
-// request names.
+// verification looks for media.
 func (a *App) verification(stores *storage.Stores, prober *ffprobe.Prober) *activities.Verification {
 	cfg := activities.VerificationConfig{
 		Opener:   a.keys,
@@ -52,13 +51,14 @@ func (a *App) preflight(stores *storage.Stores) *activities.Preflight {
 	})
 }
 
-func (a *App) stores() (*storage.Stores, error) {
-	dialer, err := dial.New(dial.Config{Allow: a.cfg.Dial.AllowHosts, MaxReply: maxMedia})
+// storesOf reaches the stores that requests and profiles name, under the same rule as every host.
+func storesOf(cfg config.Config) (*storage.Stores, error) {
+	dialer, err := dial.New(dial.Config{Allow: cfg.Dial.AllowHosts, MaxReply: maxMedia})
 	if err != nil {
 		return nil, err
 	}
 	return storage.New(storage.Config{
 		Client:     func(proxy *url.URL) *http.Client { return dialer.Via(proxy, 0) },
-		LocalFiles: a.cfg.Verify.LocalFiles,
+		LocalFiles: cfg.Verify.LocalFiles,
 	}), nil
 }

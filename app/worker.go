@@ -172,7 +172,7 @@ func (a *App) later(ctx context.Context, f func()) {
 // workers returns the two workers of a worker process: polls have a queue of their own, whose rate
 // the server limits across all workers.
 func (a *App) workers(temporal client.Client, opts worker.Options, prober *ffprobe.Prober) (main, poll worker.Worker, err error) {
-	stores, err := a.stores()
+	stores, err := storesOf(a.cfg)
 	if err != nil {
 		return nil, nil, err
 	}
