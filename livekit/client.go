@@ -40,8 +40,7 @@ type Client struct {
 	rooms   *lksdk.RoomServiceClient
 	unified livekit.Egress // the SDK's client lacks the unified StartEgress
 
-	active     sharedList
-	remembered queuedList
+	active, remembered sharedList
 }
 
 // New makes a client. It does not connect. It uses http.DefaultTransport as it is now: the SDK takes
@@ -157,10 +156,9 @@ func (c *Client) Active(ctx context.Context) ([]*livekit.EgressInfo, error) {
 }
 
 // Remembered lists every egress that LiveKit remembers, as All does, with one call at a time: there
-// may be tens of thousands, and many callers may look for a web egress at the same moment. It keeps
-// waiting even after a caller's context ends.
+// may be tens of thousands, and many callers may look for a web egress at the same moment.
 func (c *Client) Remembered(ctx context.Context) ([]*livekit.EgressInfo, error) {
-	return c.remembered.get(func() ([]*livekit.EgressInfo, error) {
+	return c.remembered.get(ctx, 0, func() ([]*livekit.EgressInfo, error) {
 		items, _, err := c.All(context.WithoutCancel(ctx), false)
 		return items, err
 	})

@@ -231,6 +231,21 @@ func TestACallerWhoLeavesDoesNotCostTheOthersTheirAnswer(t *testing.T) {
 	require.Len(t, p.noted(), 1, "the call went on without who left")
 }
 
+func TestACallerWhoLeavesDoesNotWaitForAllThatLiveKitRemembers(t *testing.T) {
+	t.Parallel()
+	ctx, leave := context.WithCancel(t.Context())
+	answer := make(chan struct{})
+	p := &project{list: func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) {
+		leave()
+		<-answer
+		return page("", "EG_1"), nil
+	}}
+	c := at(p.open(t).url)
+	_, err := c.Remembered(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	close(answer)
+}
+
 func TestTheComparisonCountsItsCalls(t *testing.T) {
 	t.Parallel()
 	pages := map[string]*lk.ListEgressResponse{"": page("b", "EG_1", "EG_2"), "b": page("", "EG_3")}

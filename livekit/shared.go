@@ -3,7 +3,6 @@ package livekit
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -13,8 +12,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
-// sharedList keeps one answer for a short time, and lets callers that arrive meanwhile wait for the
-// same call. Its items are read-only.
+// sharedList makes one call at a time for all its callers, and may keep its answer for a short time.
+// Its items are read-only.
 type sharedList struct {
 	calls singleflight.Group
 	mu    sync.Mutex
@@ -29,18 +28,19 @@ type listed struct {
 }
 
 // get returns a list requested at most maxAge before its caller arrived, or an error once ctx has
-// ended. The call goes on without the caller.
+// ended: a call in progress goes on without the caller. With 0, callers that arrive during a call
+// share the next one, and no list is kept, since it may be large.
 func (s *sharedList) get(ctx context.Context, maxAge time.Duration, ask func() ([]*livekit.EgressInfo, error)) ([]*livekit.EgressInfo, error) {
 	came := time.Now()
+	fresh := func(l listed) bool { return !l.asked.IsZero() && came.Sub(l.asked) < max(maxAge, 1) }
 	for {
-		l := s.kept()
-		if !l.asked.IsZero() && came.Sub(l.asked) < maxAge {
+		if l := s.kept(); fresh(l) {
 			return l.items, nil
 		}
 		call := s.calls.DoChan("", func() (any, error) {
 			l := listed{asked: time.Now()}
 			var err error
-			if l.items, err = ask(); err == nil {
+			if l.items, err = ask(); err == nil && maxAge > 0 {
 				s.keep(l)
 			}
 			return l, err
@@ -49,7 +49,7 @@ func (s *sharedList) get(ctx context.Context, maxAge time.Duration, ask func() (
 		case <-ctx.Done():
 			return nil, &egress.Error{Reason: egress.Ambiguous, Message: "list egress: no answer in time", Err: ctx.Err()}
 		case r := <-call:
-			if l, _ := r.Val.(listed); r.Err != nil || came.Sub(l.asked) < maxAge {
+			if l, _ := r.Val.(listed); r.Err != nil || fresh(l) {
 				return l.items, r.Err
 			}
 		}
@@ -66,30 +66,4 @@ func (s *sharedList) keep(l listed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.last = l
-}
-
-// queuedList makes one call at a time. Callers that arrive during it share the next one: nobody
-// gets a list that is older than their request.
-type queuedList struct {
-	inLine atomic.Int64
-	turn   sync.Mutex
-	at     time.Time // of the last call
-	items  []*livekit.EgressInfo
-	err    error
-}
-
-func (q *queuedList) get(ask func() ([]*livekit.EgressInfo, error)) ([]*livekit.EgressInfo, error) {
-	q.inLine.Add(1) // before taking the time: an answer requested later is kept
-	came := time.Now()
-	q.turn.Lock()
-	defer q.turn.Unlock()
-	if !q.at.After(came) {
-		q.at = time.Now()
-		q.items, q.err = ask()
-	}
-	items, err := q.items, q.err
-	if q.inLine.Add(-1) == 0 {
-		q.items = nil // it may be large
-	}
-	return items, err
 }

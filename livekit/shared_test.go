@@ -160,20 +160,23 @@ func TestAnErrorDoesNotDropAListThatIsStillFresh(t *testing.T) {
 
 func TestWhoComesDuringACallSharesTheNextOne(t *testing.T) {
 	t.Parallel()
-	var q queuedList
-	a := &asked{}
-	var callers errgroup.Group
-	q.turn.Lock() // a call is in progress
-	for range 50 {
-		callers.Go(func() error {
-			items, err := q.get(a.ask)
-			assert.Equal(t, one, items)
-			return err
-		})
-	}
-	require.Eventually(t, func() bool { return q.inLine.Load() == 50 }, time.Minute, time.Millisecond)
-	q.turn.Unlock()
-	require.NoError(t, callers.Wait())
-	require.LessOrEqual(t, a.n, 5, "one, or some more where a caller had not looked at the clock yet")
-	require.Nil(t, q.items, "nobody wants it any more")
+	synctest.Test(t, func(t *testing.T) {
+		var s sharedList
+		a := &asked{do: func() { <-time.After(5 * time.Second) }}
+		var callers errgroup.Group
+		for i := range 50 {
+			callers.Go(func() error {
+				<-time.After(time.Duration(i) * 50 * time.Millisecond)
+				items, err := s.get(t.Context(), 0, a.ask)
+				assert.Equal(t, one, items)
+				return err
+			})
+		}
+		require.NoError(t, callers.Wait())
+		require.Equal(t, 2, a.n, "nobody who came during the first call has its list")
+		require.Empty(t, s.kept(), "nobody wants it any more")
+		_, err := s.get(t.Context(), 0, a.ask)
+		require.NoError(t, err)
+		require.Equal(t, 3, a.n)
+	})
 }
