@@ -93,8 +93,12 @@ func only(asked http.Header, header string) (string, error) {
 	return strings.TrimSpace(asked.Get(header)), nil
 }
 
-// checkNames refuses a name that no pipeline or storage profile can have.
-func (c *call) checkNames(asked http.Header) (err error) {
+// readHeaders reads what the headers of a start say: its idempotency key, its pipeline and its storage
+// profile. It refuses a name that none of them can have.
+func (c *call) readHeaders(asked, answer http.Header) (err error) {
+	if err = c.name(asked, answer); err != nil {
+		return err
+	}
 	if c.pipeline, err = only(asked, HeaderPipeline); err != nil {
 		return err
 	}

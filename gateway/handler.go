@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -134,7 +133,7 @@ func (h *Handler) serve(w *response, r *http.Request, c *call, request proto.Mes
 		return
 	}
 	if _, start := starts[c.method]; start {
-		if err := cmp.Or(c.name(r.Header, w.Header()), c.checkNames(r.Header)); err != nil {
+		if err := c.readHeaders(r.Header, w.Header()); err != nil {
 			h.refuse(w, c, toTwirp(err))
 			return
 		}
