@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/twitchtv/twirp"
@@ -74,15 +75,22 @@ func withBody(r *http.Request, body []byte) *http.Request {
 	return r
 }
 
-// newer returns the request in a JSON body if it has a field or an enum name that our protocol
-// package does not know: Twirp's generated server would drop that silently. It returns nil for all
-// others, including a body that cannot be read at all, which Twirp refuses.
-func newer(body []byte, into proto.Message) json.RawMessage {
-	first := firstValue(body)
-	if protojson.Unmarshal(first, proto.Clone(into)) == nil || lenient.Unmarshal(first, into) != nil {
+// readNewer returns the request in a JSON body if it has a field or an enum name that our protocol
+// package does not know, and reads into request what we know of it: Twirp's generated server would
+// drop the rest silently. It returns nil for all others, which Twirp reads itself, including a body
+// that cannot be read at all, which Twirp refuses.
+func readNewer(body []byte, request proto.Message) json.RawMessage {
+	first, scratch := firstValue(body), request.ProtoReflect().New().Interface()
+	if protojson.Unmarshal(first, scratch) == nil || lenient.Unmarshal(first, request) != nil {
 		return nil
 	}
 	return first
+}
+
+// mediaType returns the media type of a request's body in lower case, as Twirp reads it.
+func mediaType(r *http.Request) string {
+	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(media))
 }
 
 // firstValue returns the first JSON value of a body, or nil if there is none. Twirp ignores what

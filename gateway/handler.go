@@ -145,8 +145,8 @@ func (h *Handler) serve(w *response, r *http.Request, c *call, request proto.Mes
 // through.
 func (h *Handler) answer(w *response, r *http.Request, c *call, request proto.Message, body []byte) {
 	var raw json.RawMessage
-	if media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";"); strings.EqualFold(strings.TrimSpace(media), "application/json") {
-		raw = newer(body, request)
+	if mediaType(r) == "application/json" {
+		raw = readNewer(body, request)
 	}
 	c.request = request
 	start, isStart := request.(egress.Request)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -17,7 +16,7 @@ import (
 
 const (
 	// deleteRoomPath is the path that rooms serves.
-	deleteRoomPath = livekit.RoomServicePathPrefix + "DeleteRoom"
+	deleteRoomPath = livekit.RoomServicePathPrefix + deleteRoom
 
 	// maxDeleteRoom caps what is read of a deletion, in bytes. A deletion holds only a room's name.
 	maxDeleteRoom = 1 << 20
@@ -82,8 +81,7 @@ func format(r *http.Request) string {
 	if r.Method != http.MethodPost || r.ContentLength > maxDeleteRoom || packed != "" && packed != "identity" {
 		return ""
 	}
-	header, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	switch f := strings.TrimSpace(strings.ToLower(header)); f {
+	switch f := mediaType(r); f {
 	case "application/json", "application/protobuf":
 		return f
 	default:
