@@ -33,8 +33,9 @@ func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.E
 	if err != nil {
 		return nil, err
 	}
-	return once(&h.flights, s.RequestID, digestOf(s), func() (m *livekit.EgressInfo, err error) {
-		if h.bypass.of(s.RequestID).conflicts(digestOf(s)) { // it was started while this one waited for a worker
+	digest := digestOf(s)
+	return once(&h.flights, s.RequestID, digest, func() (m *livekit.EgressInfo, err error) {
+		if h.bypass.of(s.RequestID).conflicts(digest) { // it was started while this one waited for a worker
 			return nil, egress.IDTaken(s.RequestID)
 		}
 		if m, err = h.find(ctx, s); m != nil || err != nil {
@@ -43,7 +44,7 @@ func (h *Handler) direct(ctx context.Context, s egress.StartOptions) (*livekit.E
 		if h.bypass.of(s.RequestID).unlisted() {
 			return nil, unlistedYet()
 		}
-		h.bypass.ask(s.RequestID, digestOf(s), func() error {
+		h.bypass.ask(s.RequestID, digest, func() error {
 			m, err = h.cfg.LiveKit.Start(ctx, egress.AddWebhook(egress.ForPart(h.signed(filled), 1), h.webhook(s.RequestID, s.Pipeline)))
 			return err
 		})

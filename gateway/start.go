@@ -18,7 +18,7 @@ func (h *Handler) start(ctx context.Context, r egress.Request) (*livekit.EgressI
 	ctx, cancel := c.lasting(ctx)
 	defer cancel()
 	c.room = egress.Summarize(r).Room
-	m, err := h.started(ctx, c, r)
+	m, err := h.obtain(ctx, c, r)
 	if err != nil {
 		c.cause = errors.Join(c.cause, err)
 		return nil, toTwirp(goesOn(c.requestID, err))
@@ -29,7 +29,8 @@ func (h *Handler) start(ctx context.Context, r egress.Request) (*livekit.EgressI
 	return h.cfg.Profiles.Conceal(m), nil
 }
 
-func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*livekit.EgressInfo, error) {
+// obtain returns the egress of a start. The call's outcome then says which way the start took.
+func (h *Handler) obtain(ctx context.Context, c *call, r egress.Request) (*livekit.EgressInfo, error) {
 	if err := h.checkWebhooks(r); err != nil {
 		return nil, err
 	}
@@ -39,7 +40,7 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 		return nil, egress.IDTaken(s.RequestID)
 	}
 	s.Again, s.Unlisted = !s.Made && h.bypass.mayHave(s), before.unlisted()
-	if h.cfg.FailOpenAfter > 0 && !s.Unlisted { // otherwise the worker may search for longer, and asks once it is sure
+	if h.failsOpen() && !s.Unlisted { // otherwise the worker may search for longer, and asks once it is sure
 		s.StartBy = time.Now().Add(h.cfg.FailOpenAfter)
 	}
 	if before.word == awaited {
@@ -49,17 +50,8 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 	pending, err := h.begin(ctx, s)
 	switch {
 	case err == nil:
-		c.outcome = Durable
-		m, err := confirmed(ctx, pending)
-		if egress.ReasonOf(err) == egress.Ambiguous {
-			h.bypass.noteDoubt(s.RequestID)
-		}
-		if h.cfg.FailOpenAfter == 0 || !unasked(err) {
-			return m, err
-		}
-		c.outcome, c.cause = FailedOpen, err
-		return h.direct(ctx, s)
-	case h.cfg.FailOpenAfter == 0 || !temporalAway(err):
+		return h.durably(ctx, c, s, pending)
+	case !h.failsOpen() || !temporalAway(err):
 		return nil, err
 	}
 	c.outcome, c.cause = FailedOpen, err
@@ -69,10 +61,28 @@ func (h *Handler) started(ctx context.Context, c *call, r egress.Request) (*live
 	return h.failOpen(ctx, s)
 }
 
+// durably waits for LiveKit's answer to a start that a workflow has. If no worker could ask LiveKit,
+// it does so itself.
+func (h *Handler) durably(ctx context.Context, c *call, s egress.StartOptions, p Pending) (*livekit.EgressInfo, error) {
+	c.outcome = Durable
+	m, err := confirmed(ctx, p)
+	if egress.ReasonOf(err) == egress.Ambiguous {
+		h.bypass.noteDoubt(s.RequestID)
+	}
+	if !h.failsOpen() || !unasked(err) {
+		return m, err
+	}
+	c.outcome, c.cause = FailedOpen, err
+	return h.direct(ctx, s)
+}
+
+// failsOpen reports whether a start may go past Temporal.
+func (h *Handler) failsOpen() bool { return h.cfg.FailOpenAfter > 0 }
+
 // begin gives Temporal its time to accept a start: all of the caller's time if a start never fails
 // open.
 func (h *Handler) begin(ctx context.Context, s egress.StartOptions) (Pending, error) {
-	if h.cfg.FailOpenAfter > 0 {
+	if h.failsOpen() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, h.cfg.FailOpenAfter+egress.FailOpenMargin)
 		defer cancel()
