@@ -64,7 +64,8 @@ func (h *Handler) receive(ctx context.Context, d *delivery, w http.ResponseWrite
 	case r.Header.Get("Authorization") == "":
 		return Unsigned
 	}
-	// Of whoever has no key of ours, or signs no body with it, nothing is kept in memory.
+	// Only a holder of a key may make us read a body, so its signature is checked first, without the
+	// body: a good one then fails only at the body's hash.
 	if reason := h.verify(r.Header, nil); reason != "" && reason != WrongHash {
 		return reason
 	}
@@ -85,7 +86,11 @@ func (h *Handler) receive(ctx context.Context, d *delivery, w http.ResponseWrite
 	case d.isEgress() && d.event.IsAnnouncement(): // a consumer's URL leads here, or it passes on what it gets
 		return Ignored
 	case d.isEgress():
-		return h.orLate(ctx, d, h.observe(ctx, d))
+		reason := h.observe(ctx, d)
+		if reason == Late && d.sent.GetEvent() == egress.EventEnded {
+			return h.noteLate(ctx, d)
+		}
+		return reason
 	case d.sent.GetEvent() == egress.EventRoomFinished:
 		return h.hintRoom(ctx, d)
 	case d.sent.GetEvent() == egress.EventParticipantLeft:

@@ -62,16 +62,13 @@ func (h *Handler) signalOrAdopt(ctx context.Context, d *delivery, workflowID str
 	return h.adopt(ctx, d, workflowID)
 }
 
-// orLate records the webhook of an end whose workflow has closed, so that a report knows that it
-// arrived after all.
-func (h *Handler) orLate(ctx context.Context, d *delivery, reason Reason) Reason {
-	if reason != Late || d.sent.GetEvent() != egress.EventEnded {
-		return reason
-	}
+// noteLate records that the webhook of an end came after its workflow had closed, so that a report
+// knows that it arrived after all.
+func (h *Handler) noteLate(ctx context.Context, d *delivery) Reason {
 	if err := h.cfg.Recordings.Late(ctx, d.workflow, d.event); err != nil {
 		return d.failed(ctx, err)
 	}
-	return reason
+	return Late
 }
 
 // adopt creates the workflow that our token names if Temporal does not know it, because the start
