@@ -57,10 +57,8 @@ func (l *LiveKit) pickKey() error {
 
 // AllKeys returns all keys with their secrets, including the project's own.
 func (l LiveKit) AllKeys() Keys {
-	all := maps.Clone(l.Keys)
-	if all == nil {
-		all = Keys{}
-	}
+	all := Keys{}
+	maps.Copy(all, l.Keys)
 	if l.APIKey != "" {
 		all[l.APIKey] = l.APISecret
 	}

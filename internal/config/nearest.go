@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// nearest returns the variable with the fewest edits from what was typed; it ignores the prefix,
-// which most of them share. A name that differs only by a _FILE suffix yields the name without it.
-func nearest(typed string, names []string) string {
+// nearestVariable returns the variable with the fewest edits from what was typed; it ignores the
+// prefix, which most of them share. A name that differs only by a _FILE suffix yields the name without it.
+func nearestVariable(typed string, names []string) string {
 	if base := strings.TrimSuffix(typed, fileSuffix); slices.Contains(names, base) {
 		return base
 	}

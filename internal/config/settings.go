@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"reflect"
 	"slices"
@@ -61,8 +62,8 @@ func Table() string {
 }
 
 func shown(v reflect.Value) string {
-	if slog, ok := reflect.TypeAssert[fmt.Stringer](v); ok && v.Kind() == reflect.Int {
-		return "`" + strings.ToLower(slog.String()) + "`"
+	if level, ok := reflect.TypeAssert[slog.Level](v); ok { // its zero is a level
+		return "`" + strings.ToLower(level.String()) + "`"
 	}
 	if v.IsZero() && v.Kind() != reflect.Bool {
 		return "–"
@@ -115,7 +116,7 @@ func refuseUnknown(set map[string]string) error {
 		if !strings.HasPrefix(name, prefix) || slices.Contains(known, name) {
 			continue
 		}
-		if near := nearest(name, slices.Concat(known, temporalNames())); near != "" {
+		if near := nearestVariable(name, slices.Concat(known, temporalNames())); near != "" {
 			return egress.Invalidf(name, "is not a setting; did you mean %s?", near)
 		}
 		return egress.Invalidf(name, "is not a setting")

@@ -75,6 +75,6 @@ func TestNearestSuggestsOnlyWhatIsNear(t *testing.T) {
 		"REELKEEPER_CODEC_ORIGIN_FILE": "REELKEEPER_CODEC_ORIGIN",
 		"REELKEEPER_":                  "",
 	} {
-		assert.Equal(t, want, nearest(typed, names), typed)
+		assert.Equal(t, want, nearestVariable(typed, names), typed)
 	}
 }

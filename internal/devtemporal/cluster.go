@@ -172,10 +172,8 @@ func (c *Cluster) Close() error {
 
 // environ returns the given environment, overridden by our own.
 func environ(given, own map[string]string) []string {
-	all := maps.Clone(given)
-	if all == nil {
-		all = map[string]string{}
-	}
+	all := map[string]string{}
+	maps.Copy(all, given)
 	maps.Copy(all, own)
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(all)) {

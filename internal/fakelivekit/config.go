@@ -84,10 +84,8 @@ func (c Config) Validate() error {
 
 // keys returns all keys with their secrets.
 func (c Config) keys() map[string]string {
-	keys := maps.Clone(c.ExtraKeys)
-	if keys == nil {
-		keys = map[string]string{}
-	}
+	keys := map[string]string{}
+	maps.Copy(keys, c.ExtraKeys)
 	keys[c.APIKey] = c.APISecret
 	return keys
 }

@@ -93,10 +93,8 @@ func (s *Server) configure() error {
 		return err
 	}
 	s.URL = fmt.Sprintf("http://127.0.0.1:%d", port)
-	keys := maps.Clone(s.opts.ExtraKeys)
-	if keys == nil {
-		keys = map[string]string{}
-	}
+	keys := map[string]string{}
+	maps.Copy(keys, s.opts.ExtraKeys)
 	keys[s.opts.APIKey] = s.opts.APISecret
 	settings := map[string]any{
 		"port": port, "bind_addresses": []string{"127.0.0.1"}, "keys": keys,
