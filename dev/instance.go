@@ -340,7 +340,7 @@ func (i *instance) leaveWord(o instanceOptions) error {
 	if err != nil {
 		return fmt.Errorf("describe instance: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(i.place.State, "dev.json"), append(b, '\n'), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(i.place.State, app.DevFile), append(b, '\n'), 0o600); err != nil {
 		return fmt.Errorf("describe instance: %w", err)
 	}
 	return nil
@@ -382,7 +382,7 @@ func (i *instance) stop() error {
 		err = errors.Join(err, i.temporalLog.Close())
 	}
 	if i.lock != nil {
-		_ = os.Remove(filepath.Join(i.place.State, "dev.json")) // the next instance writes it anew
+		_ = os.Remove(filepath.Join(i.place.State, app.DevFile)) // the next instance writes it anew
 		err = errors.Join(err, i.lock.Close())
 	}
 	return err

@@ -45,7 +45,7 @@ func command(stdout, stderr io.Writer) *cli.Command {
 
 		HideHelpCommand: true,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "state", Value: defaultState, Usage: "keep the state in `DIR`, which outlives the process"},
+			&cli.StringFlag{Name: "state", Value: app.DevState, Usage: "keep the state in `DIR`, which outlives the process"},
 			&cli.IntFlag{Name: "port-base", Usage: "move all ports: starter at `N`, then admin, LiveKit, Temporal, its UI", DefaultText: defaultPorts.String()},
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON line once ready"},
 		},
@@ -87,9 +87,6 @@ func serve(ctx context.Context, o instanceOptions, stdout io.Writer, asJSON bool
 	return i.stop()
 }
 
-// defaultState is where the starter's commands look for an instance.
-const defaultState = ".reelkeeper"
-
 // place says where to reach an instance.
 type place struct {
 	Starter   string `json:"starter"`
@@ -125,7 +122,7 @@ func (p place) announce(w io.Writer, asJSON bool) error {
 
 // flag returns the flag by which the starter's commands find an instance outside this folder.
 func (p place) flag() string {
-	if here, err := filepath.Abs(defaultState); err == nil && here == p.State {
+	if here, err := filepath.Abs(app.DevState); err == nil && here == p.State {
 		return ""
 	}
 	return " --dev " + app.ShellWord(p.State)

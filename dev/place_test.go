@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
@@ -54,7 +55,7 @@ func TestACommandThatIsPrintedFindsItsInstance(t *testing.T) {
 	for dir, want := range map[string]string{
 		o.stateDir:           "go run ./starter --dev '" + o.stateDir + "' start",
 		o.stateDir + "/it's": "go run ./starter --dev '" + o.stateDir + `/it'\''s' start`,
-		defaultState:         "go run ./starter start",
+		app.DevState:         "go run ./starter start",
 	} {
 		o.stateDir = dir
 		p, err := o.place()

@@ -17,8 +17,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
 
-// devFile is where a development instance says how to reach it.
-var devFile = filepath.Join(".reelkeeper", "dev.json")
+// devFile is where a search looks in each folder.
+var devFile = filepath.Join(app.DevState, app.DevFile)
 
 // devInstance holds the settings of a development instance.
 type devInstance map[string]string
@@ -40,7 +40,7 @@ func (d deps) environment(c *cli.Command) (map[string]string, error) {
 		return nil, err
 	}
 	if dir := c.String("dev"); dir != "" {
-		i, err := readDev(filepath.Join(dir, filepath.Base(devFile)))
+		i, err := readDev(filepath.Join(dir, app.DevFile))
 		if errors.Is(err, fs.ErrNotExist) {
 			err = egress.Invalidf("--dev", "no instance of yours runs with its state in %s; `go run ./dev --state %s` starts one", dir, app.ShellWord(dir))
 		}
