@@ -37,15 +37,16 @@ type bypass struct {
 type detour struct {
 	at     time.Time
 	digest string // from digestOf, or the digest of a forwarded call; of what was lost, empty
-	word   word
+	result result
 }
 
-// word is LiveKit's answer to a start.
-type word int
+// result is what became of a start at LiveKit, as far as this door knows.
+type result int
 
 const (
-	awaited word = iota + 1 // zero: this door has not asked LiveKit
-	unclear                 // nobody waits for the answer, or it does not say whether the egress was started
+	notAsked result = iota // by this door
+	awaited
+	unclear // nobody waits for the answer, or it does not say whether the egress was started
 	refused
 	begun
 )
@@ -61,12 +62,12 @@ func (b *bypass) noteOutage() {
 func (b *bypass) ask(key, digest string, ask func() error) {
 	d := detour{time.Now(), digest, awaited}
 	b.note(key, d)
-	d.word = unclear // if we panic, there is no answer
+	d.result = unclear // if we panic, there is no answer
 	defer func() { b.note(key, d) }()
-	d.word = wordOf(ask())
+	d.result = resultOf(ask())
 }
 
-func wordOf(err error) word {
+func resultOf(err error) result {
 	switch e := asEgress(err); {
 	case err == nil:
 		return begun
@@ -97,7 +98,7 @@ func (b *bypass) put(key string, d detour) {
 	if b.keys == nil {
 		b.keys = map[string]detour{}
 	}
-	maps.DeleteFunc(b.keys, func(_ string, d detour) bool { return d.word != awaited && !d.known() })
+	maps.DeleteFunc(b.keys, func(_ string, d detour) bool { return d.result != awaited && !d.known() })
 	b.keys[key] = d
 }
 
@@ -112,12 +113,12 @@ func (b *bypass) of(key string) detour {
 func (d detour) known() bool { return time.Since(d.at) < remembered }
 
 // unlisted reports whether LiveKit may have started the egress without listing it yet.
-func (d detour) unlisted() bool { return d.word == unclear && time.Since(d.at) < slowStart }
+func (d detour) unlisted() bool { return d.result == unclear && time.Since(d.at) < slowStart }
 
 // conflicts reports whether LiveKit was asked for something else under this key. The workflow that
 // adopts the egress cannot tell.
 func (d detour) conflicts(digest string) bool {
-	return d.known() && d.word != 0 && d.word != refused && d.digest != digest
+	return d.known() && d.result != notAsked && d.result != refused && d.digest != digest
 }
 
 // mayHave reports whether LiveKit may already have this start without any workflow knowing of it:

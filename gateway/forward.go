@@ -145,7 +145,7 @@ func (h *Handler) forwarded(ctx context.Context, c *call, r egress.Request, raw 
 // the same participant, tracks or page.
 func isOf(r egress.Request, m *livekit.EgressInfo) bool {
 	echo, known := egress.RequestOf(m)
-	if !known || whom(r) != whom(echo) {
+	if !known || subjectOf(r) != subjectOf(echo) {
 		return false
 	}
 	return slices.ContainsFunc([]egress.Request{r, egress.ForPart(r, 1)}, func(r egress.Request) bool { // started past its workflow, or by it
@@ -155,24 +155,26 @@ func isOf(r egress.Request, m *livekit.EgressInfo) bool {
 	})
 }
 
-// whom returns what a request records that its summary leaves out.
-func whom(r egress.Request) (who [5]string) {
+// subject is what a request records, as far as its summary leaves that out.
+type subject struct{ identity, track, audio, video, page string }
+
+func subjectOf(r egress.Request) (s subject) {
 	if r, ok := r.(interface{ GetIdentity() string }); ok {
-		who[0] = r.GetIdentity()
+		s.identity = r.GetIdentity()
 	}
 	if r, ok := r.(interface{ GetTrackId() string }); ok {
-		who[1] = r.GetTrackId()
+		s.track = r.GetTrackId()
 	}
 	if r, ok := r.(interface {
 		GetAudioTrackId() string
 		GetVideoTrackId() string
 	}); ok {
-		who[2], who[3] = r.GetAudioTrackId(), r.GetVideoTrackId()
+		s.audio, s.video = r.GetAudioTrackId(), r.GetVideoTrackId()
 	}
 	if r, ok := r.(interface{ GetUrl() string }); ok {
-		who[4] = r.GetUrl()
+		s.page = r.GetUrl()
 	}
-	return who
+	return s
 }
 
 // started returns nil if the answer names the egress that was started, and otherwise an error with

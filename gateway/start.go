@@ -43,7 +43,7 @@ func (h *Handler) obtain(ctx context.Context, c *call, r egress.Request) (*livek
 	if h.failsOpen() && !s.Unlisted { // otherwise the worker may search for longer, and asks once it is sure
 		s.StartBy = time.Now().Add(h.cfg.FailOpenAfter)
 	}
-	if before.word == awaited {
+	if before.result == awaited {
 		c.outcome = FailedOpen
 		return h.join(ctx, s)
 	}
