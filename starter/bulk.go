@@ -14,13 +14,13 @@ import (
 // bulk announces many recordings again, one after the other. One that fails does not keep the
 // others from being announced.
 type bulk struct {
-	rec  recorder
-	opts recordings.RedeliverOptions
-	rate *rate.Limiter
-	out  *told
-	span recordings.Span // of the recordings; zero if they were named
-	sum  map[outcome]int
-	said map[string]string // for each recording already announced, the ID by which it was named; keyed by request ID and by egress ID
+	rec     recorder
+	opts    recordings.RedeliverOptions
+	rate    *rate.Limiter
+	out     *printer
+	span    recordings.Span // of the recordings; zero if they were named
+	sum     map[outcome]int
+	namedAs map[string]string // for each recording already announced, the ID by which it was named; keyed by request ID and by egress ID
 }
 
 // outcome is the result for one recording.
@@ -33,39 +33,39 @@ const (
 	failed      outcome = "failed"
 )
 
-// telling is the output for one recording.
-type telling struct {
+// entry is the output for one recording.
+type entry struct {
 	Outcome outcome `json:"outcome"`
 	ID      string  `json:"id"`
 	Reason  string  `json:"reason,omitempty"` // why it was skipped or has failed
 	*recordings.Redelivered
 }
 
-func lineOf(r recordings.Redelivered, dry bool) telling {
-	t := telling{Outcome: redelivered, ID: r.RequestID, Redelivered: &r}
+func entryOf(r recordings.Redelivered, dry bool) entry {
+	e := entry{Outcome: redelivered, ID: r.RequestID, Redelivered: &r}
 	switch {
 	case dry:
-		t.Outcome = wouldBe
+		e.Outcome = wouldBe
 	case r.UnderWay:
-		t.Outcome, t.Reason = skipped, r.WorkflowID+" is still telling them"
+		e.Outcome, e.Reason = skipped, r.WorkflowID+" is still telling them"
 	}
-	return t
+	return e
 }
 
 // run announces all of them. It stops early if the context ends, and says where.
 func (b *bulk) run(ctx context.Context, targets []target) error {
-	b.sum, b.said = map[outcome]int{}, map[string]string{}
+	b.sum, b.namedAs = map[outcome]int{}, map[string]string{}
 	for i, t := range targets {
 		// A dry run only reads.
 		if !b.opts.DryRun && b.rate.Wait(ctx) != nil || ctx.Err() != nil {
 			return b.stopped(i, targets)
 		}
-		said := b.one(ctx, t)
-		if ctx.Err() != nil && said.Outcome == failed {
+		e := b.one(ctx, t)
+		if ctx.Err() != nil && e.Outcome == failed {
 			return b.stopped(i, targets)
 		}
-		b.sum[said.Outcome]++
-		if err := b.out.line(said); err != nil {
+		b.sum[e.Outcome]++
+		if err := b.out.write(e); err != nil {
 			return err
 		}
 	}
@@ -78,26 +78,26 @@ func (b *bulk) run(ctx context.Context, targets []target) error {
 
 // one announces one recording again, only once even if several of its IDs are named. A recording
 // that is not delivered yet is skipped.
-func (b *bulk) one(ctx context.Context, t target) telling {
-	if before, told := b.said[requestOf(t.id)]; told {
-		return telling{Outcome: skipped, ID: requestOf(t.id), Reason: "it is named twice, first as " + before}
+func (b *bulk) one(ctx context.Context, t target) entry {
+	if before, done := b.namedAs[requestOf(t.id)]; done {
+		return entry{Outcome: skipped, ID: requestOf(t.id), Reason: "it is named twice, first as " + before}
 	}
 	r, err := b.rec.Redeliver(ctx, t.id, b.opts)
 	if err == nil {
-		b.said[requestOf(t.id)], b.said[r.RequestID], b.said[r.EgressID] = t.id, t.id, t.id
-		return lineOf(r, b.opts.DryRun)
+		b.namedAs[requestOf(t.id)], b.namedAs[r.RequestID], b.namedAs[r.EgressID] = t.id, t.id, t.id
+		return entryOf(r, b.opts.DryRun)
 	}
-	return untold(t.id, withoutStep(err, "", b.opts.Step))
+	return failedEntry(t.id, withoutStep(err, "", b.opts.Step))
 }
 
-// untold describes a recording that was not announced again, and why. Its ID is the request ID, or
+// failedEntry describes a recording that was not announced again, and why. Its ID is the request ID, or
 // the egress ID if the request is unknown.
-func untold(id string, err error) telling {
-	said := telling{Outcome: failed, ID: requestOf(id), Reason: oneLine(err)}
+func failedEntry(id string, err error) entry {
+	e := entry{Outcome: failed, ID: requestOf(id), Reason: oneLine(err)}
 	if egress.ReasonOf(err) == egress.Conflict {
-		said.Outcome = skipped
+		e.Outcome = skipped
 	}
-	return said
+	return e
 }
 
 // requestOf returns the request ID inside a workflow ID. It returns other IDs unchanged.

@@ -35,11 +35,11 @@ type recorder interface {
 
 // deps is the environment of the commands.
 type deps struct {
-	environ        map[string]string
-	dir            string // the working directory, from which a dev instance is searched for
-	stdin          io.Reader
-	stdout, stderr io.Writer
-	asked, watched bool // whether a person can answer a question, and is looking on
+	environ         map[string]string
+	dir             string // the working directory, from which a dev instance is searched for
+	stdin           io.Reader
+	stdout, stderr  io.Writer
+	canAsk, watched bool // whether a person can answer a question, and is looking on
 
 	serve   func(ctx context.Context, environ map[string]string) error
 	examine func(environ map[string]string) (examiner, func(), error)

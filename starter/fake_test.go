@@ -189,7 +189,7 @@ func (s *shell) runIn(ctx context.Context, args ...string) result {
 		stdin = r
 	}
 	status := run(ctx, args, deps{
-		environ: s.environ, dir: s.dir, stdin: stdin, stdout: &stdout, stderr: &stderr, asked: s.asks, watched: s.watched,
+		environ: s.environ, dir: s.dir, stdin: stdin, stdout: &stdout, stderr: &stderr, canAsk: s.asks, watched: s.watched,
 		serve: func(context.Context, map[string]string) error { s.served = true; return s.err },
 		examine: func(environ map[string]string) (examiner, func(), error) {
 			s.connected = environ

@@ -49,7 +49,7 @@ func start() int {
 		stdin:   os.Stdin,
 		stdout:  screened(os.Stdout),
 		stderr:  os.Stderr,
-		asked:   terminal(os.Stdin) && terminal(os.Stderr),
+		canAsk:  terminal(os.Stdin) && terminal(os.Stderr),
 		watched: app.Watched(os.Stderr, os.Getenv("TERM")),
 		serve:   app.ServeMain,
 		examine: examine,

@@ -95,7 +95,7 @@ func (d deps) redeliver(ctx context.Context, c *cli.Command) error {
 		if err := d.confirm(c, len(targets)); err != nil {
 			return err
 		}
-		b := &bulk{rec: rec, opts: opts, rate: rate.NewLimiter(limit, 1), out: d.newTold(c, len(targets)), span: span}
+		b := &bulk{rec: rec, opts: opts, rate: rate.NewLimiter(limit, 1), out: d.newPrinter(c, len(targets)), span: span}
 		return b.run(ctx, targets)
 	})
 }
@@ -105,11 +105,11 @@ func (d deps) redeliver(ctx context.Context, c *cli.Command) error {
 func (d deps) redeliverOne(ctx context.Context, c *cli.Command, rec recorder, id string, opts recordings.RedeliverOptions) error {
 	r, err := rec.Redeliver(ctx, id, opts)
 	if err == nil {
-		return d.newTold(c, 1).line(lineOf(r, opts.DryRun))
+		return d.newPrinter(c, 1).write(entryOf(r, opts.DryRun))
 	}
 	err = withoutStep(asFlag(err), id, opts.Step)
-	if said := untold(id, err); said.Outcome == skipped && c.Bool("json") {
-		if err := d.newTold(c, 1).line(said); err != nil {
+	if e := failedEntry(id, err); e.Outcome == skipped && c.Bool("json") {
+		if err := d.newPrinter(c, 1).write(e); err != nil {
 			return err
 		}
 	}
@@ -161,7 +161,7 @@ func settled(ctx context.Context, rec recorder, s recordings.Span) ([]target, er
 
 // confirm asks before announcing more than one again, if a person can answer.
 func (d deps) confirm(c *cli.Command, n int) error {
-	if n <= 1 || !d.asked || c.Bool("yes") || c.Bool("dry-run") {
+	if n <= 1 || !d.canAsk || c.Bool("yes") || c.Bool("dry-run") {
 		return nil
 	}
 	fmt.Fprintf(d.stderr, "Tell the consumers of %d recordings again? [y/N] ", n)

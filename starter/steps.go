@@ -16,17 +16,17 @@ import (
 // retryCommand is for a person who has removed the cause of a failure. It may apply to all steps at
 // once: a step that fails again waits again.
 func (d deps) retryCommand() *cli.Command {
-	return d.wordCommand("retry", "rerun delivery steps that have failed for good: all of them, or one", true, recorder.Retry)
+	return d.stepCommand("retry", "rerun delivery steps that have failed for good: all of them, or one", true, recorder.Retry)
 }
 
 // skipCommand continues the delivery without the step. What is left out is never delivered, so it
 // applies to one step at a time.
 func (d deps) skipCommand() *cli.Command {
-	return d.wordCommand("skip", "leave out a delivery step that has failed for good", false, recorder.Skip)
+	return d.stepCommand("skip", "leave out a delivery step that has failed for good", false, recorder.Skip)
 }
 
-// wordCommand builds a command about the waiting steps of one recording and of its redeliveries.
-func (d deps) wordCommand(name, usage string, all bool, say func(recorder, context.Context, string, string) error) *cli.Command {
+// stepCommand builds a command about the waiting steps of one recording and of its redeliveries.
+func (d deps) stepCommand(name, usage string, all bool, say func(recorder, context.Context, string, string) error) *cli.Command {
 	return &cli.Command{
 		Name:        name,
 		Usage:       usage,
@@ -51,7 +51,7 @@ func (d deps) wordCommand(name, usage string, all bool, say func(recorder, conte
 				if waiting, err = choose(waiting, id, step, all); err != nil {
 					return err
 				}
-				return d.sayTo(ctx, c, rec, waiting, say)
+				return d.send(ctx, c, rec, waiting, say)
 			})
 		},
 	}
@@ -100,8 +100,8 @@ func choose(waiting []recordings.WaitingStep, id, step string, all bool) ([]reco
 	return chosen, nil
 }
 
-// sayTo sends the command to each step, and prints a confirmation.
-func (d deps) sayTo(ctx context.Context, c *cli.Command, rec recorder, waiting []recordings.WaitingStep, say func(recorder, context.Context, string, string) error) error {
+// send sends the command to each step, and prints a confirmation.
+func (d deps) send(ctx context.Context, c *cli.Command, rec recorder, waiting []recordings.WaitingStep, say func(recorder, context.Context, string, string) error) error {
 	for _, w := range waiting {
 		if err := say(rec, ctx, w.WorkflowID, w.Step); err != nil {
 			return err
