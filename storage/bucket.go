@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	gcs "cloud.google.com/go/storage"
 	"gocloud.dev/blob"
 	"gocloud.dev/gcerrors"
 
@@ -51,6 +52,17 @@ func (b *Bucket) Stat(ctx context.Context, path string) (o egress.Object, err er
 	return egress.Object{Path: path, Size: attrs.Size, Modified: written(attrs.ModTime, attrs.As)}, nil
 }
 
+// written returns when an object was written. At Google, the time of the last change is also that of
+// a change to metadata, or of the storage class by a lifecycle rule, while each overwrite is a
+// creation. At Azure, what is overwritten keeps its time of creation, so the last change counts.
+func written(changed time.Time, as func(any) bool) time.Time {
+	var attrs gcs.ObjectAttrs
+	if as(&attrs) {
+		return attrs.Created
+	}
+	return changed
+}
+
 // longestNames bounds the names of one list, in bytes, since its pages may go on without an end. Of
 // 50,000 objects, each may have 167.
 const longestNames = 8 << 20
@@ -68,7 +80,7 @@ func (b *Bucket) List(ctx context.Context, prefix string, limit int) ([]egress.O
 	}
 	var objects []egress.Object
 	named := 0
-	for it := b.blobs.List(&blob.ListOptions{Prefix: key, BeforeList: briefly}); len(objects) < limit; {
+	for it := b.blobs.List(&blob.ListOptions{Prefix: key, BeforeList: listFields}); len(objects) < limit; {
 		next, err := b.next(ctx, it)
 		if errors.Is(err, io.EOF) {
 			break

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"math/big"
 	"net/http"
-	"time"
 
 	gcs "cloud.google.com/go/storage"
 	"github.com/livekit/protocol/livekit"
@@ -100,26 +99,15 @@ func tooLong(key []byte) bool {
 	return pkcs1.N.BitLen() > longestModulus || max(pkcs1.P.BitLen(), pkcs1.Q.BitLen()) > longestModulus/2
 }
 
-// briefly requests only the fields that we read of each listed object. Otherwise Google would also
+// listFields requests only the fields that we read of each listed object. Otherwise Google would also
 // list who may do what with it.
-func briefly(as func(any) bool) error {
+func listFields(as func(any) bool) error {
 	var q *gcs.Query
 	if !as(&q) {
 		return nil
 	}
 	q.Projection = gcs.ProjectionNoACL
 	return q.SetAttrSelection([]string{"Name", "Size", "Created"})
-}
-
-// written returns when an object was written. At Google, the time of the last change is also that of
-// a change to metadata, or of the storage class by a lifecycle rule, while each overwrite is a
-// creation. At Azure, what is overwritten keeps its time of creation, so the last change counts.
-func written(changed time.Time, as func(any) bool) time.Time {
-	var attrs gcs.ObjectAttrs
-	if as(&attrs) {
-		return attrs.Created
-	}
-	return changed
 }
 
 // refusedToken returns the status with which a token was refused and the time of that by the token

@@ -20,16 +20,16 @@ type passedOn struct{}
 // endlessly, and fill the worker's memory.
 func (s *Stores) client(proxy *url.URL) *http.Client {
 	c := *s.cfg.Client(proxy)
-	c.Transport = brief{cmp.Or(c.Transport, http.DefaultTransport)}
+	c.Transport = capped{cmp.Or(c.Transport, http.DefaultTransport)}
 	return &c
 }
 
-// brief bounds all replies except those that are streamed to the caller.
-type brief struct{ next http.RoundTripper }
+// capped bounds all replies except those that are streamed to the caller.
+type capped struct{ next http.RoundTripper }
 
 // RoundTrip bounds the reply of the underlying transport.
-func (b brief) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := b.next.RoundTrip(r)
+func (c capped) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := c.next.RoundTrip(r)
 	if err == nil && r.Context().Value(passedOn{}) == nil {
 		res.Body = http.MaxBytesReader(nil, res.Body, longestReply)
 	}

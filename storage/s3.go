@@ -39,11 +39,10 @@ func (s *Stores) openS3(ctx context.Context, field string, u *livekit.S3Upload) 
 		return nil, err
 	}
 	client := s.client(proxy)
-	cfg, err := keysOf(ctx, field, u)
-	if err != nil {
+	cfg := aws.Config{HTTPClient: client}
+	if cfg.Credentials, err = credentialsOf(ctx, field, u); err != nil {
 		return nil, err
 	}
-	cfg.HTTPClient = client
 	if cfg.Region, err = regionOf(ctx, field, client, u); err != nil {
 		return nil, err
 	}
@@ -88,22 +87,21 @@ func endpointOf(field, endpoint string) (*string, error) {
 	return &endpoint, nil
 }
 
-// keysOf returns a configuration with the request's key, or with the worker's own as Amazon's
-// tools find it. The worker's key is used only with Amazon: a host that a request names must not
-// see what is signed with it.
-func keysOf(ctx context.Context, field string, u *livekit.S3Upload) (aws.Config, error) {
+// credentialsOf returns the request's key, or the worker's own as Amazon's tools find it. The
+// worker's key is used only with Amazon: a host that a request names must not see what is signed
+// with it.
+func credentialsOf(ctx context.Context, field string, u *livekit.S3Upload) (aws.CredentialsProvider, error) {
 	switch {
 	case u.GetAccessKey() != "" && u.GetSecret() == "":
-		return aws.Config{}, &egress.Error{Reason: egress.Denied, Field: field + ".secret", Message: "is missing although access_key is set, and LiveKit's own key is not known here"}
+		return nil, &egress.Error{Reason: egress.Denied, Field: field + ".secret", Message: "is missing although access_key is set, and LiveKit's own key is not known here"}
 	case u.GetAccessKey() != "":
-		static := credentials.NewStaticCredentialsProvider(u.GetAccessKey(), u.GetSecret(), u.GetSessionToken())
-		return aws.Config{Credentials: static}, nil
+		return credentials.NewStaticCredentialsProvider(u.GetAccessKey(), u.GetSecret(), u.GetSessionToken()), nil
 	case u.GetEndpoint() != "":
-		return aws.Config{}, &egress.Error{Reason: egress.Denied, Field: field + ".access_key", Message: "is missing, and the worker's own key is only for Amazon"}
+		return nil, &egress.Error{Reason: egress.Denied, Field: field + ".access_key", Message: "is missing, and the worker's own key is only for Amazon"}
 	}
 	own, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
-		return aws.Config{}, noKey(field, err)
+		return nil, noKey(field, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -113,9 +111,9 @@ func keysOf(ctx context.Context, field string, u *livekit.S3Upload) (aws.Config,
 		if ok && last.ServiceID == "ec2imds" && !busy(err) && ctx.Err() == nil {
 			err = noKey(field, err)
 		}
-		return aws.Config{}, err
+		return nil, err
 	}
-	return aws.Config{Credentials: own.Credentials}, nil
+	return own.Credentials, nil
 }
 
 // busy reports whether an answer is temporary.

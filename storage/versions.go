@@ -67,7 +67,7 @@ func removeS3(ctx context.Context, client *s3.Client, field string, at s3.Delete
 	byPath := at
 	at.VersionId = version
 	_, err := client.DeleteObject(ctx, &at)
-	if status, _ := answerOf(err); version == nil || status == 0 {
+	if status, _ := answerOf(err); version == nil || status == 0 { // deleted, or nobody answered
 		return err
 	}
 	out, hiding := client.DeleteObject(ctx, &byPath)
