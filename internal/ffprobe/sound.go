@@ -45,12 +45,14 @@ func (p *Prober) Sound(ctx context.Context, size int64, length egress.Duration, 
 	if audio.length > 0 { // it may be shorter than the file
 		end = min(end, audio.length-sample.Seconds())
 	}
-	audio, err = understand(told)
-	heard := egress.Hear(audio.codec, audio.packets)
-	if heard == egress.SoundSilent && audio.until < end {
+	if audio, err = understand(told); err != nil {
 		return "", err
 	}
-	return heard, err
+	heard := egress.Hear(audio.codec, audio.packets)
+	if heard == egress.SoundSilent && audio.until < end {
+		return "", nil
+	}
+	return heard, nil
 }
 
 // intervals returns the samples' positions in ffprobe's format: each in the middle of its part.
