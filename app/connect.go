@@ -31,7 +31,7 @@ func Connect(ctx context.Context, environ map[string]string, role config.Role) (
 		return nil, nil, err
 	}
 	conf := recordings.Config{Namespace: opts.Namespace}
-	if cfg.LiveKit.APISecret != "" || cfg.Sealing.Key != "" {
+	if cfg.Seals() {
 		keys, err := keysOf(cfg)
 		if err != nil {
 			return nil, nil, err

@@ -33,7 +33,7 @@ func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 	}
 	var conf recordings.Config
 	var keys *seal.Keys
-	if cfg.LiveKit.APISecret != "" || cfg.Sealing.Key != "" {
+	if cfg.Seals() {
 		var err error
 		keys, err = keysOf(cfg)
 		if problem = errors.Join(problem, err); err == nil {

@@ -279,9 +279,11 @@ func (a *App) options() (worker.Options, error) {
 
 // terms are the settings of this worker that an egress keeps for its life.
 func (a *App) terms() egress.Terms {
-	t := egress.Terms{Policy: a.cfg.Policy(), AnnounceFor: egress.Duration(a.cfg.Announce.For), MissedOnly: a.cfg.Announce.When == config.AnnounceMissed, Recover: int(a.cfg.Recover)}
-	t.Notify = a.cfg.Announce.NotifyURL != ""
-	t.VerifyFor, t.LocalFiles = egress.Duration(a.cfg.Verify.For.D()), a.cfg.Verify.LocalFiles != ""
+	t := egress.Terms{
+		Policy: a.cfg.Policy(), Recover: int(a.cfg.Recover),
+		AnnounceFor: egress.Duration(a.cfg.Announce.For), MissedOnly: a.cfg.Announce.When == config.AnnounceMissed, Notify: a.cfg.Announce.NotifyURL != "",
+		VerifyFor: egress.Duration(a.cfg.Verify.For.D()), LocalFiles: a.cfg.Verify.LocalFiles != "",
+	}
 	if a.cfg.Announce.URL != "" {
 		t.Steps = append(t.Steps, egress.StepAnnounce)
 	}

@@ -92,6 +92,9 @@ type Sealing struct {
 	PreviousSecrets []string `env:"REELKEEPER_PREVIOUS_SECRETS" secret:"true" doc:"Earlier secrets, separated by lines or commas, that can still open and verify after a rotation."`
 }
 
+// Seals reports whether there is a secret with which requests can be sealed.
+func (c Config) Seals() bool { return c.Sealing.Key != "" || c.LiveKit.APISecret != "" }
+
 // Payloads says whether payloads in Temporal are encrypted, and who may still read them in
 // Temporal's UI and CLI.
 type Payloads struct {
