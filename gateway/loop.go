@@ -26,7 +26,8 @@ func (m marked) RoundTrip(r *http.Request) (*http.Response, error) {
 	return m.next.RoundTrip(r) //nolint:wrapcheck // the transport's own error
 }
 
-// handedOn marks each call of LiveKit's clients within a context as well.
+// handedOn marks each call of LiveKit's clients within a context as well, except the unified
+// StartEgress, whose own headers replace these: checkLoop refuses it by its webhook.
 func handedOn(ctx context.Context) context.Context {
 	ctx, _ = twirp.WithHTTPRequestHeaders(ctx, http.Header{egress.HeaderDoor: {"1"}}) // it refuses only Twirp's own headers
 	return ctx

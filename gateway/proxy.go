@@ -48,7 +48,7 @@ func newProxy(upstream *url.URL, log *slog.Logger) http.Handler {
 	p := &proxy{upstream: upstream, stall: proxyStall, log: log}
 	p.reverse = &httputil.ReverseProxy{
 		Rewrite:       p.rewrite,
-		Transport:     proxyTransport(),
+		Transport:     transport(),
 		FlushInterval: -1, // LiveKit's answer is passed on at once.
 		ErrorHandler:  p.fail,
 		// It logs an answer that broke off in the middle, and never a URL.
@@ -57,10 +57,10 @@ func newProxy(upstream *url.URL, log *slog.Logger) http.Handler {
 	return p
 }
 
-// proxyTransport has no timeout for an answer: LiveKit takes 75 s for a start, and longer for a
+// transport has no timeout for an answer: LiveKit takes 75 s for a start, and longer for a
 // phone call that somebody has to answer. It uses the environment's proxy, as every call to LiveKit
 // does, and speaks HTTP/1.1 only, which websockets need.
-func proxyTransport() http.RoundTripper {
+func transport() http.RoundTripper {
 	dialer := &net.Dialer{Timeout: proxyDialTimeout}
 	return marked{&http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,

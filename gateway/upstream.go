@@ -36,7 +36,7 @@ func bare(u *url.URL) *url.URL {
 
 func newUpstream(at *url.URL) upstream {
 	// Like the proxy, it follows no redirect: that would carry the token elsewhere.
-	client := &http.Client{Transport: proxyTransport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Transport: transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	base := strings.TrimSuffix(at.String(), "/")
 	return upstream{base: base, client: client, egress: livekit.NewEgressProtobufClient(base, client)}
 }
