@@ -178,7 +178,7 @@ func (c *Client) Stop(ctx context.Context, egressID string) (*livekit.EgressInfo
 	defer cancel()
 	m, err := c.egress.StopEgress(ctx, &livekit.StopEgressRequest{EgressId: egressID})
 	if err != nil {
-		return nil, classifyStop(err)
+		return nil, classifyWorkers("stop egress", err)
 	}
 	return named(m, egressID, "stop egress")
 }

@@ -82,9 +82,6 @@ func classifyAsked(err error) error {
 	return err
 }
 
-// classifyStop handles the answers that mean something else for a stop.
-func classifyStop(err error) error { return classifyWorkers("stop egress", err) }
-
 // classifyWorkers handles the answers of calls that LiveKit passes on to the egress's worker.
 func classifyWorkers(op string, err error) error {
 	err = classify(op, err)
