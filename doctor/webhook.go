@@ -59,11 +59,11 @@ func (d *Doctor) webhook(ctx context.Context) Finding {
 		p.outcome = d.outcome(p, err)
 		f := judge(p, err)
 		f.Path = &p
-		if i == 0 || f.Status != OK && worst.Status == OK || f.Status == Fail {
-			worst = f
+		if f.Status == Fail {
+			return f
 		}
-		if worst.Status == Fail {
-			return worst
+		if i == 0 || worst.Status == OK && f.Status != OK {
+			worst = f
 		}
 	}
 	return worst
