@@ -94,7 +94,7 @@ func (d deps) root() *cli.Command {
 		ConfigureShellCompletionCommand: func(c *cli.Command) {
 			c.Hidden, c.Usage = false, "print a shell's completion script: bash, zsh, fish or pwsh"
 			c.Action = nil // otherwise an unknown shell prints the help
-			quiet(c)
+			configure(c)
 		},
 		Flags: []cli.Flag{devFlag()},
 		Commands: []*cli.Command{
@@ -102,14 +102,14 @@ func (d deps) root() *cli.Command {
 			d.waitCommand(), d.stopCommand(), d.retryCommand(), d.skipCommand(), d.redeliverCommand(), d.exportCommand(), d.doctorCommand(),
 		},
 	}
-	quiet(root)
+	configure(root)
 	describe(root, "")
 	return root
 }
 
-// quiet stops every command from printing its own usage errors, and makes each command that only
-// groups others reject unknown names.
-func quiet(c *cli.Command) {
+// configure stops every command from printing its own usage errors and from splitting values at
+// commas, and makes each command that only groups others reject unknown names.
+func configure(c *cli.Command) {
 	c.HideHelpCommand = true
 	c.DisableSliceFlagSeparator = true // the URL of a stream may contain a comma
 	c.OnUsageError = app.UsageError
@@ -122,7 +122,7 @@ func quiet(c *cli.Command) {
 		}
 	}
 	for _, sub := range c.Commands {
-		quiet(sub)
+		configure(sub)
 	}
 }
 

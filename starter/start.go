@@ -169,6 +169,3 @@ func parseRequest(b []byte) (egress.Request, error) {
 	}
 	return egress.ParseRequestFile(b)
 }
-
-// commandOf returns a kind as commands spell it.
-func commandOf(k egress.Kind) string { return strings.ReplaceAll(string(k), "_", "-") }

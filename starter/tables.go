@@ -268,6 +268,9 @@ func printRows(w io.Writer, rows []recordings.Row, none string) error {
 	return render(w, t)
 }
 
+// commandOf returns a kind as commands spell it.
+func commandOf(k egress.Kind) string { return strings.ReplaceAll(string(k), "_", "-") }
+
 // kindOf reads a kind as commands spell it.
 func kindOf(s string) egress.Kind { return egress.Kind(strings.ReplaceAll(s, "-", "_")) }
 
