@@ -216,7 +216,7 @@ func (s scenario) problems() (found []problem) {
 
 // rules returns the rules by which a run of it is judged.
 func (s scenario) rules() check.Rules {
-	return check.Rules{Path: announcePath, Bound: s.Bound, Past: pastTemporal, Hang: s.LiveKit.timings().ReplyHang, Step: stepName}
+	return check.Rules{Path: announcePath, Bound: s.Bound, Past: pastTemporal, Hang: s.LiveKit.timings().ReplyHang, Step: stepName, Recover: s.Settings["REELKEEPER_RECOVER"] != ""}
 }
 
 // rates returns all rates by the name of their field.

@@ -24,6 +24,8 @@ type Rules struct {
 	// Step is the pipeline's step that runs for every end, within the bound after the announcement.
 	// Empty: there is none.
 	Step string
+	// Recover says that a recording that reaches LiveKit's limit goes on as its next part.
+	Recover bool
 }
 
 // skew is how far the clocks of one machine may seem to differ: LiveKit's log is written after the
@@ -163,20 +165,21 @@ func (j *judge) life(f *life) {
 	}
 	slices.SortStableFunc(media, func(a, b *recorded) int { return a.Accepted.Compare(b.Accepted) })
 	for n := 1; n < len(media); n++ {
-		if !succeeds(media[n-1], media[n]) {
+		if !j.rules.succeeds(media[n-1], media[n]) {
 			j.found(KindTwin, f.n, media[n].ID, "recorded in addition to %s", media[n-1].ID)
 		}
 	}
 }
 
 // succeeds reports whether an egress is the next part of a recording, not a twin: the previous one
-// had failed, died or been forgotten when this one began, and was not running a second time.
-func succeeds(first, next *recorded) bool {
+// had failed, died or been forgotten when this one began, or else had reached LiveKit's limit, and
+// was not running a second time.
+func (r Rules) succeeds(first, next *recorded) bool {
 	if !first.goneAt.IsZero() {
 		return first.goneAt.Before(next.Accepted)
 	}
 	return !first.recordsAt(next.Accepted) && slices.ContainsFunc(first.ends, func(e end) bool {
-		return e.at.Before(next.Accepted) && (e.status == "EGRESS_FAILED" || e.status == "EGRESS_ABORTED")
+		return e.at.Before(next.Accepted) && (e.status == "EGRESS_FAILED" || e.status == "EGRESS_ABORTED" || r.Recover && e.status == "EGRESS_LIMIT_REACHED")
 	})
 }
 

@@ -353,6 +353,11 @@ func TestTwins(t *testing.T) {
 			require.Len(t, findings, tc.want, "and nothing else")
 		})
 	}
+	goesOn, atLimit := rules, told(accepted().records("EG_1", 1).ends(5, "EGRESS_LIMIT_REACHED").records("EG_2", 6).ends(9, complete), "EG_1", "EG_2")
+	require.Equal(t, map[Kind]int{KindTwin: 1}, counted(atLimit))
+	goesOn.Recover = true
+	findings, _ := Judge(atLimit.Logs, goesOn)
+	require.Empty(t, findings)
 }
 
 // last returns how an egress ended.
