@@ -164,6 +164,7 @@ func (j *judge) life(f *life) {
 		j.found(KindDenied, f.n, media[i].ID, "the agent was told that it cannot be stopped, but this egress was recording")
 	}
 	slices.SortStableFunc(media, func(a, b *recorded) int { return a.Accepted.Compare(b.Accepted) })
+	j.figures.Next += max(0, len(media)-1)
 	for n := 1; n < len(media); n++ {
 		if !j.rules.succeeds(media[n-1], media[n]) {
 			j.found(KindTwin, f.n, media[n].ID, "recorded in addition to %s", media[n-1].ID)

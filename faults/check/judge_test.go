@@ -356,8 +356,9 @@ func TestTwins(t *testing.T) {
 	goesOn, atLimit := rules, told(accepted().records("EG_1", 1).ends(5, "EGRESS_LIMIT_REACHED").records("EG_2", 6).ends(9, complete), "EG_1", "EG_2")
 	require.Equal(t, map[Kind]int{KindTwin: 1}, counted(atLimit))
 	goesOn.Recover = true
-	findings, _ := Judge(atLimit.Logs, goesOn)
+	findings, f := Judge(atLimit.Logs, goesOn)
 	require.Empty(t, findings)
+	require.Equal(t, 1, f.Next)
 }
 
 // last returns how an egress ended.
