@@ -35,7 +35,7 @@ func binary(t testing.TB, name string) string {
 		return *released
 	}
 	build, _ := binaries.LoadOrStore(name, sync.OnceValues(func() (string, error) {
-		path := filepath.Join(os.TempDir(), fmt.Sprintf("reelkeeper-e2e-%d-%s", os.Getpid(), name))
+		path := filepath.Join(builds, name)
 		return path, compile(path, name)
 	}))
 	path, err := build.(func() (string, error))()
@@ -52,7 +52,11 @@ func compile(path, name string, flags ...string) error {
 	return nil
 }
 
-var binaries sync.Map
+var (
+	binaries sync.Map
+	// builds is the folder in which they are; go build makes it, and run removes it.
+	builds = filepath.Join(os.TempDir(), fmt.Sprintf("reelkeeper-e2e-%d", os.Getpid()))
+)
 
 // process is a command that a test can kill as by the kernel.
 type process struct {

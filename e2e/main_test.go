@@ -53,6 +53,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	code := m.Run()
+	_ = os.RemoveAll(builds)
 	if err := server.Stop(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
