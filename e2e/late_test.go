@@ -3,11 +3,10 @@ package e2e
 import (
 	"encoding/json"
 	"testing"
-	"time"
 
+	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
-
-	"github.com/livekit/protocol/webhook"
+	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
@@ -19,21 +18,25 @@ import (
 func TestAWebhookThatComesAfterItsWorkflowHasClosedIsLateInTheReport(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(fake *fakelivekit.Config, _ map[string]string) {
-		fake.Timings.WebhookLate = 30 * time.Second
 		fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.RoomWebhookLost: 1}
 	})
 	w.startWorker()
 	w.room("room", fakelivekit.RoomScript{})
 	id := w.start("room").Info.Proto().GetEgressId()
 	w.want("ACTIVE is known", func() bool { return w.state("room").Status == "EGRESS_ACTIVE" })
-	require.NoError(t, w.fake.SetFault(fakelivekit.WebhookLate, 1))
+	require.NoError(t, w.fake.SetFault(fakelivekit.WebhookLost, 1))
 	require.NoError(t, w.fake.EndCall("room"))
 
 	v := w.verdict("room")
 	require.Equal(t, egress.FromPoll, v.EndedBy)
 	require.NotEqual(t, egress.MissedLate, v.Missed, "it came before the workflow closed")
-	require.Zero(t, w.fake.Deliveries()[webhook.EventEgressEnded].Sent)
-	w.want("both webhooks of the end come", func() bool { return w.fake.Deliveries()[webhook.EventEgressEnded].Sent == 2 })
+	w.want("its workflow has closed", func() bool { return w.state("room").Workflow == "completed" })
+	late, err := protojson.Marshal(&livekit.WebhookEvent{Event: egress.EventEnded, Id: "EV_late", EgressInfo: w.fake.Egresses()[0].Info})
+	require.NoError(t, err)
+	own := w.requestWebhook("r-room")
+	for _, path := range []string{egress.WebhookPath, own, own} {
+		w.post(path, string(late))
+	}
 
 	var report recordings.Report
 	w.want("the report knows", func() bool {
