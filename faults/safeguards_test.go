@@ -35,7 +35,7 @@ var safeguards = []safeguard{
 	{
 		name: "an earlier start is looked for by its token", always: true,
 		changes:  []change{{"activities/start.go", "if s.maybeSent || late {", "if false {"}},
-		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {reply-lost: 0.4, reply-5xx: 0.4, webhook-lost: 1}}", "call: {from: 2s, to: 5s}", "call: {from: 8s, to: 10s}"},
+		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {reply-lost: 0.4, reply-5xx: 0.4, webhook-lost: 1}}", "call: {from: 2s, to: 5s}", "call: {from: 8s, to: 10s}", "settle: 40s", "settle: 25s"},
 		caught:   check.KindTwin, least: 3,
 	},
 	{
@@ -57,13 +57,13 @@ var safeguards = []safeguard{
 			{"webhook/verify.go", "_, err := webhook.Receive(", "_, _ = webhook.Receive("},
 			{"webhook/verify.go", "keys)\n\treturn err\n", "keys)\n\treturn nil\n"},
 		},
-		scenario: []string{"lives: 12", "forge: 1\nlives: 12"},
+		scenario: []string{"lives: 12", "forge: 1\nlives: 12", "settle: 40s", "settle: 15s"},
 		caught:   check.KindEarly, least: 6,
 	},
 	{
 		name: "a token that no key of ours made names nothing of ours", always: true,
 		changes:  []change{{"internal/seal/digest.go", "return ok == 1", "return ok >= 0"}},
-		scenario: []string{"lives: 12", "neighbour: 1\nlives: 12"},
+		scenario: []string{"lives: 12", "neighbour: 1\nlives: 12", "settle: 40s", "settle: 15s"},
 		caught:   check.KindMeddled, least: 6,
 	},
 	{
