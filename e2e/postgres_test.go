@@ -43,12 +43,18 @@ func (c *cluster) next(t *testing.T) string {
 	return namespace(n)
 }
 
-// The same tests as on the development server, for what may behave differently on production's;
-// after that, the servers are killed.
+// The servers are killed; after that, the same tests as on the development server, for what may
+// behave differently on production's.
 func TestOnPostgreSQL(t *testing.T) { //nolint:tparallel // who kills the servers is alone on them
 	t.Parallel()
 	production.Cluster = startProduction(t)
-	t.Run("whole", func(t *testing.T) { //nolint:paralleltest // it ends before they are killed
+	for name, kill := range map[string]outageOf{ //nolint:paralleltest // the servers are killed one after the other
+		"PostgreSQL is killed": {production.Postgres.Kill, production.Postgres.Start},
+		"Temporal is killed":   {production.KillTemporal, production.StartTemporal},
+	} {
+		t.Run(name, func(t *testing.T) { whatWasAcceptedOutlives(t, kill) })
+	}
+	t.Run("whole", func(t *testing.T) { //nolint:paralleltest // it ends before the next deployment
 		for name, test := range map[string]func(*testing.T){
 			"faults":                 faultsOnPostgres,
 			"no webhook at all":      TestAnAgentChangesOneURLAndItsRecordingIsDurable,
@@ -66,12 +72,6 @@ func TestOnPostgreSQL(t *testing.T) { //nolint:tparallel // who kills the server
 			t.Run(name, test) //nolint:paralleltest // each says so itself
 		}
 	})
-	for name, kill := range map[string]outageOf{ //nolint:paralleltest // the servers are killed one after the other
-		"PostgreSQL is killed": {production.Postgres.Kill, production.Postgres.Start},
-		"Temporal is killed":   {production.KillTemporal, production.StartTemporal},
-	} {
-		t.Run(name, func(t *testing.T) { whatWasAcceptedOutlives(t, kill) })
-	}
 	require.NoError(t, production.MakeSchema(within(t)), "the job of the next deployment")
 }
 
