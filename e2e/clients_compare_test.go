@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,6 +42,19 @@ func (a allowed) covers(step, field string) bool {
 type sides struct{ one, other string }
 
 var directAndDoor = sides{"LiveKit", "the door"}
+
+// report makes the reports of both sides at once, each in a subtest: much of their time is waiting.
+func (s sides) report(t *testing.T, one, other func(*testing.T) report) (mine, theirs report) {
+	t.Helper()
+	var both sync.WaitGroup
+	both.Go(func() { t.Run(s.one, func(t *testing.T) { mine = one(t) }) })
+	both.Go(func() { t.Run(s.other, func(t *testing.T) { theirs = other(t) }) })
+	both.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	return mine, theirs
+}
 
 // compare names every field that differs without being allowed to, and which of the allowed ones do
 // differ.

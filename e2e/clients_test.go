@@ -39,8 +39,9 @@ func TestAnAgentIsAnsweredAtTheDoorAsByLiveKitItself(t *testing.T) {
 			require.NoError(t, alone.Start())
 			t.Cleanup(func() { _ = alone.Close() })
 
-			direct := tt.agent(t, alone.URL())
-			door := tt.agent(t, w.door.URL)
+			direct, door := directAndDoor.report(t,
+				func(t *testing.T) report { return tt.agent(t, alone.URL()) },
+				func(t *testing.T) report { return tt.agent(t, w.door.URL) })
 
 			unexpected, seen := directAndDoor.compare(direct, door, added)
 			for _, d := range unexpected {

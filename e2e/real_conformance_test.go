@@ -263,7 +263,9 @@ func (sc scenario) compared(t *testing.T, shared side) []sawn {
 	if !sc.uncaught {
 		captured = recording{t, sc.dir}.captured()
 	}
-	played, fake := sc.played(t, onReal, captured), sc.played(t, onFake, captured)
+	played, fake := doubles.report(t,
+		func(t *testing.T) report { return sc.played(t, onReal, captured) },
+		func(t *testing.T) report { return sc.played(t, onFake, captured) })
 	result := []sawn{{doubles, doubles.hold(t, played, fake)}}
 	if !sc.uncaught {
 		result = append(result, sawn{captures, captures.hold(t, captured.without(played), asRecorded(played, captured))})
