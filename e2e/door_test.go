@@ -314,7 +314,9 @@ func TestFiveHundredStartsInAStorm(t *testing.T) {
 	err := g.Wait()
 	end()
 	require.NoError(t, err)
-	t.Logf("%d workers were killed", <-killed)
+	kills := <-killed
+	t.Logf("%d workers were killed", kills)
+	require.NotZero(t, kills, "the storm needs it")
 
 	w.startWorker()
 	for n := range requests {
