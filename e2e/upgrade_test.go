@@ -34,7 +34,7 @@ type fleet struct {
 func (f fleet) release(version string, differs ...string) {
 	f.t.Helper()
 	dir := f.t.TempDir()
-	flags := []string{"-ldflags", "-X github.com/reelkeeper/reelkeeper/app.release=" + version}
+	flags := []string{"-ldflags", "-w -X github.com/reelkeeper/reelkeeper/app.release=" + version}
 	if len(differs) > 0 {
 		path, err := filepath.Abs(filepath.Join("..", differs[0]))
 		require.NoError(f.t, err)

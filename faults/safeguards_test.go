@@ -261,7 +261,7 @@ func without(t *testing.T, changes []change) string {
 	require.NoError(t, err)
 	at := filepath.Join(dir, "overlay.json")
 	require.NoError(t, os.WriteFile(at, overlay, 0o600))
-	build := exec.Command("go", "build", "-overlay", at, "-o", dir+string(filepath.Separator), "./worker", "./starter")
+	build := exec.Command("go", "build", "-ldflags=-w", "-overlay", at, "-o", dir+string(filepath.Separator), "./worker", "./starter")
 	build.Dir = ".."
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
