@@ -155,7 +155,7 @@ func plain(text string) string {
 		switch {
 		case markup:
 			b.WriteString(escaped)
-		case r == '_' && !(word && startsWord(strings.TrimLeft(text[i:], "_"))):
+		case r == '_' && (!word || !startsWord(strings.TrimLeft(text[i:], "_"))):
 			b.WriteString(`\_`)
 		case unicode.Is(unicode.Cf, r) && r != '\u200c' && r != '\u200d':
 			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
