@@ -62,6 +62,7 @@ func TestNoEndIsLostHoweverTheRealLiveKitLosesItsWebhook(t *testing.T) {
 		// and 19 s. But after 50 s, LiveKit and the machine decide which comes first.
 		{"the endpoint is down for 10 s", always(cutOff), 10 * time.Second, either, nil},
 		{"the endpoint is down for 25 s", always(cutOff), 25 * time.Second, either, map[string]string{"REELKEEPER_LOOK_ACTIVE": "2m"}},
+		{"the endpoint is down for 35 s", always(cutOff), 35 * time.Second, either, nil},
 		{"the endpoint is down for 50 s", always(cutOff), 50 * time.Second, asked, nil},
 		{"the endpoint hangs", func(w *way) http.HandlerFunc { return w.hanging }, 0, asked, nil},
 		{"the endpoint answers 404", always(answering(http.StatusNotFound)), 0, asked, map[string]string{"REELKEEPER_LOOK_ACTIVE": "10s"}},
