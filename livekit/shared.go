@@ -27,9 +27,9 @@ type listed struct {
 	asked time.Time
 }
 
-// get returns a list requested at most maxAge before its caller arrived, or an error once ctx has
-// ended: a call in progress goes on without the caller. With 0, callers that arrive during a call
-// share the next one, and no list is kept, since it may be large.
+// get returns the answer, a list or an error, to a call made at most maxAge before its caller
+// arrived, or an error once ctx has ended: a call in progress goes on without the caller. With 0,
+// callers that arrive during a call share the next one, and no list is kept, since it may be large.
 func (s *sharedList) get(ctx context.Context, maxAge time.Duration, ask func() ([]*livekit.EgressInfo, error)) ([]*livekit.EgressInfo, error) {
 	came := time.Now()
 	fresh := func(l listed) bool { return !l.asked.IsZero() && came.Sub(l.asked) < max(maxAge, 1) }
@@ -49,7 +49,7 @@ func (s *sharedList) get(ctx context.Context, maxAge time.Duration, ask func() (
 		case <-ctx.Done():
 			return nil, &egress.Error{Reason: egress.Ambiguous, Message: "list egress: no answer in time", Err: ctx.Err()}
 		case r := <-call:
-			if l, _ := r.Val.(listed); r.Err != nil || fresh(l) {
+			if l, _ := r.Val.(listed); fresh(l) {
 				return l.items, r.Err
 			}
 		}

@@ -180,3 +180,28 @@ func TestWhoComesDuringACallSharesTheNextOne(t *testing.T) {
 		require.Equal(t, 3, a.n)
 	})
 }
+
+func TestWhoComesDuringACallThatFailsHasTheNextOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var s sharedList
+		a := &asked{}
+		a.do = func() {
+			if a.err = nil; a.n == 1 {
+				<-time.After(5 * time.Second)
+				a.err = errors.New("unavailable")
+			}
+		}
+		var first errgroup.Group
+		first.Go(func() error {
+			_, err := s.get(t.Context(), 0, a.ask)
+			return err
+		})
+		<-time.After(time.Second)
+		items, err := s.get(t.Context(), 0, a.ask)
+		require.NoError(t, err)
+		require.Equal(t, one, items)
+		require.EqualError(t, first.Wait(), "unavailable")
+		require.Equal(t, 2, a.n)
+	})
+}
