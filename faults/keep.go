@@ -29,8 +29,8 @@ const (
 	grace = time.Minute
 )
 
-// keep runs a part until the context ends, and kills it at random until wild ends. It logs each
-// action before taking it.
+// keep runs a part until the context ends, and kills it at random, or asks it to stop, until wild
+// ends. It logs each action before taking it.
 func keep(ctx, wild context.Context, p part, first running, log *record, seed uint64) error {
 	random := newRandom(seed, p.name)
 	for r := first; ; {
@@ -58,8 +58,8 @@ func keep(ctx, wild context.Context, p part, first running, log *record, seed ui
 	}
 }
 
-// watch waits until a part is to be killed, or has ended by itself. When the context ends, it kills
-// the part and returns nil.
+// watch waits until a part is to be killed or asked to stop, or has ended by itself. When the
+// context ends, it kills the part and returns nil.
 func (p part) watch(ctx, wild context.Context, r running, random *rand.Rand) (*check.Kill, error) {
 	var due <-chan time.Time
 	if p.kills.Every > 0 && wild.Err() == nil {

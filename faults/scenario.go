@@ -49,7 +49,7 @@ type scenario struct {
 	Consumer consumerSpec `yaml:"consumer"`
 	// Step configures the pipeline's step.
 	Step stepSpec `yaml:"step"`
-	// Kills names the parts to be killed.
+	// Kills names the parts to be killed or asked to stop.
 	Kills map[string]killSpec `yaml:"kills"`
 	// Settings are for worker and starter: they shorten the waits.
 	Settings map[string]string `yaml:"settings"`

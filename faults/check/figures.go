@@ -105,10 +105,11 @@ func figuresOf(l Logs, lives []*life, egresses map[string]*recorded) Figures {
 	}
 	for _, k := range l.Kills {
 		switch {
+		case k.Asked && k.Exit == "":
+			f.Asked[k.Part]++
+		case k.Asked: // counted when it was asked
 		case k.Exit != "":
 			f.Exits[k.Part]++
-		case k.Asked:
-			f.Asked[k.Part]++
 		default:
 			f.Kills[k.Part]++
 		}

@@ -22,7 +22,7 @@ func TestFiguresSayWhatHappened(t *testing.T) {
 		works(5, "ST_1", failed, 3).works(11, "ST_2", complete, 9).as(failing).works(12, "ST_2", complete, 9).works(13, "ST_2", complete, 9).as(knowing).as(func(s *Step) { s.Cut = true })
 	l.Agents[1].Tries = 3
 	l.LiveKit = append(l.LiveKit, LiveKit{Start: "room"}, LiveKit{Webhook: &Webhook{Outcome: "sent"}}, LiveKit{Webhook: &Webhook{Outcome: "suppressed"}}, LiveKit{Up: true})
-	l.Kills = []Kill{{Part: "worker"}, {Part: "worker"}, {Part: "door", Exit: "exit status 1"}, {Part: "door", Asked: true}}
+	l.Kills = []Kill{{Part: "worker"}, {Part: "worker"}, {Part: "door", Exit: "exit status 1"}, {Part: "door", Asked: true}, {Part: "temporal", Asked: true, Exit: "exit status 1"}}
 	findings, f := Judge(l.Logs, rules)
 	require.Empty(t, findings)
 	f.lags = nil

@@ -241,6 +241,7 @@ func TestWhatNobodyCanKnowOfIsCountedApart(t *testing.T) {
 		l.Kills = append(l.Kills, Kill{At: at(moment), Part: part})
 		return hanging(l, "start-slow", forgotten)
 	}
+	asked := func(l *logs) *logs { l.Kills[0].Asked = true; return l }
 	for name, tc := range map[string]struct {
 		logs       *logs
 		unknowable int
@@ -256,6 +257,7 @@ func TestWhatNobodyCanKnowOfIsCountedApart(t *testing.T) {
 		"its start's reply is an error":    {hanging(unanswered(Unknown), "reply-5xx", 3), 1},
 		"its start's reply came":           {hanging(unanswered(Unknown), "start-slow", 3), 0},
 		"a worker was killed meanwhile":    {killed(unanswered(Unknown), "worker", 2, 3), 1},
+		"it was asked to stop":             {asked(killed(unanswered(Unknown), "worker", 2, 3)), 0},
 		"LiveKit was":                      {killed(unanswered(Unknown), "livekit", 2, 3), 1},
 		"Temporal was":                     {killed(unanswered(Unknown), "temporal", 2, 3), 1},
 		"the door was":                     {killed(unanswered(Unknown), "door", 2, 3), 0},

@@ -118,7 +118,8 @@ func stories(l Logs) ([]*life, map[string]*recorded) {
 	}
 	for _, r := range egresses {
 		r.cut = slices.ContainsFunc(l.Kills, func(k Kill) bool {
-			return (k.Part == "livekit" || k.Part == "worker" || k.Part == "temporal") && k.At.After(r.Accepted) && k.At.Before(r.goneAt)
+			killed := !k.Asked && (k.Part == "livekit" || k.Part == "worker" || k.Part == "temporal")
+			return killed && k.At.After(r.Accepted) && k.At.Before(r.goneAt)
 		})
 	}
 	return lives, egresses
