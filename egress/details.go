@@ -20,7 +20,6 @@ const longestWhy = 300
 // paragraphs far apart.
 func (s *State) Details(requestID string) string {
 	var b strings.Builder
-	b.Grow(1 << 10)
 	line := func(name, text string) { b.WriteString("- **" + name + "**: " + text + "\n") }
 	if s.Stuck != "" {
 		line("needs a person", plain(cut(s.Stuck, longestWhy)))
@@ -148,7 +147,6 @@ var markdown = map[rune]string{
 func plain(text string) string {
 	var b strings.Builder
 	text = oneLine(text)
-	b.Grow(len(text) + 8)
 	word := false // underscores are no markup within a word
 	for i, r := range text {
 		escaped, markup := markdown[r]
@@ -176,11 +174,7 @@ func ofWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) }
 
 // oneLine replaces line breaks and control characters by spaces. Other spaces may be of a name.
 func oneLine(text string) string {
-	breaks := func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
-	if !strings.ContainsFunc(text, breaks) {
-		return text
-	}
-	return strings.Join(strings.FieldsFunc(text, breaks), " ")
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }), " ")
 }
 
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
