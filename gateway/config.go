@@ -134,7 +134,7 @@ func (c Config) Validate() error {
 		return egress.Invalidf("LIVEKIT_URL", "want a URL that begins with ws:// or wss:// or http:// or https://, in lower case")
 	case c.RequestTimeout < 0 || c.FailOpenAfter < 0 || c.DeleteRoomWait < 0 || c.MaxBody < 0:
 		return &egress.Error{Reason: egress.Internal, Message: "gateway: a duration or size is negative"}
-	case c.FailOpenAfter > 0 && c.FailOpenAfter+egress.FailOpenMargin >= c.RequestTimeout:
+	case c.FailOpenAfter > 0 && c.FailOpenAfter >= c.RequestTimeout-egress.FailOpenMargin:
 		return egress.Invalidf("REELKEEPER_FAIL_OPEN_AFTER", "must be more than %s below REELKEEPER_REQUEST_TIMEOUT (%s), got %s", egress.FailOpenMargin, c.RequestTimeout, c.FailOpenAfter)
 	}
 	return nil

@@ -174,6 +174,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_FAIL_OPEN_AFTER", "0s", `must be positive, or "off", got 0s`},
 		{"REELKEEPER_FAIL_OPEN_AFTER", "-1ns", `must be positive, or "off", got -1ns`},
 		{"REELKEEPER_FAIL_OPEN_AFTER", "8s", "must be more than 1s below REELKEEPER_REQUEST_TIMEOUT (9s), got 8s"},
+		{"REELKEEPER_FAIL_OPEN_AFTER", "2562047h47m16.8s", "must be more than 1s below REELKEEPER_REQUEST_TIMEOUT (9s), got 2562047h47m16.8s"},
 		{"REELKEEPER_DELETE_ROOM_WAIT", "1m", "must be below REELKEEPER_REQUEST_TIMEOUT (9s), got 1m0s"},
 		{"REELKEEPER_ENCRYPT_PAYLOADS", "yes", `want true or false, got "yes"`},
 		{"REELKEEPER_CODEC_ORIGIN", "temporal.example", `want a URL that begins with http:// or https:// and a host`},

@@ -91,7 +91,7 @@ func (c Config) checkBounds() error {
 func (d Door) checkWaits() error {
 	const margin = egress.FailOpenMargin
 	switch after, wait := d.FailOpenAfter.D(), d.DeleteRoomWait.D(); {
-	case after > 0 && after+margin >= d.RequestTimeout:
+	case after > 0 && after >= d.RequestTimeout-margin:
 		return egress.Invalidf("REELKEEPER_FAIL_OPEN_AFTER", "must be more than %s below REELKEEPER_REQUEST_TIMEOUT (%s), got %s", margin, d.RequestTimeout, after)
 	case wait >= d.RequestTimeout:
 		return egress.Invalidf("REELKEEPER_DELETE_ROOM_WAIT", "must be below REELKEEPER_REQUEST_TIMEOUT (%s), got %s", d.RequestTimeout, wait)
