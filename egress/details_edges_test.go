@@ -109,6 +109,7 @@ func TestTheUIShowsANameAsItIs(t *testing.T) {
 		"定例　会議": "定例　会議", "a\u00a0b  c": "a\u00a0b  c", // a line may hold any space
 		"a\nb": "a b", "a\t\r\n\u0085\u2028\u2029b\x1b\x7f": "a b",
 		"_internal_": `\_internal\_`, "__x__y_": `\_\_x__y\_`, "rec/_archive_/{room_name}.mp4": `rec/\_archive\_/{room_name}.mp4`, "_": `\_`, "é_2_ä": "é_2_ä",
+		`a\b`: `a\\b`, "$1$": `\$1\$`, "~~old~~": `\~\~old\~\~`, "&lt;": "&amp;lt;", "*x*": `\*x\*`,
 		"\u202efdp.x\u2066": `\u202efdp.x\u2066`, "می\u200cخواهم 👩\u200d💻": "می\u200cخواهم 👩\u200d💻",
 	} {
 		require.Equal(t, "track of room "+want, egress.Summary{Kind: egress.KindTrack, Room: name}.Title())
