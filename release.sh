@@ -39,7 +39,10 @@ for platform in ${PLATFORMS:-linux/amd64 linux/arm64 darwin/arm64}; do
 	export GOOS="${platform%/*}" GOARCH="${platform#*/}"
 	go build -trimpath -buildvcs=false \
 		-ldflags "-s -w -buildid= -X $app.release=$version -X $app.commit=$commit" -o "$out/$name/" ./worker ./starter
-	cp LICENSE README.md CHANGELOG.md "$out/$name/"
+	cp LICENSE "$out/$name/"
+	for page in README.md CHANGELOG.md; do # what they link to is not in the archive
+		sed -E "s|\]\(([^)#:][^):]*)\)|](https://github.com/reelkeeper/reelkeeper/blob/$version/\1)|g" "$page" >"$out/$name/$page"
+	done
 	sh notices.sh >"$out/$name/THIRD_PARTY_NOTICES"
 	# Names in order, no owner, no setgid bit of the folder, and the time of the commit: nothing of this machine.
 	tar --create --format=gnu --sort=name --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX,g-s --mtime="@$date" \

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"testing"
 
@@ -76,4 +77,23 @@ func TestTheMachineDoesNotShowInAnArchive(t *testing.T) {
 		require.NoError(t, err, out)
 		assert.Equal(t, plain, out, "%s", environ)
 	}
+}
+
+// An archive has no other pages.
+func TestAnArchivesPagesLinkToTheirRelease(t *testing.T) {
+	t.Parallel()
+	folder, path := releasable(t)
+	out, err := release(t, folder, "PATH="+path)
+	require.NoError(t, err, out)
+	archives, err := filepath.Glob(filepath.Join(folder, "dist", "*.tar.gz"))
+	require.NoError(t, err)
+	require.NotEmpty(t, archives)
+	page, err := exec.CommandContext(t.Context(), "tar", "--extract", "--to-stdout", "--file", archives[0], "--wildcards", "*/README.md").Output()
+	require.NoError(t, err)
+	links := regexp.MustCompile(`\]\(([^)]*)\)`).FindAllSubmatch(page, -1)
+	require.NotEmpty(t, links)
+	for _, link := range links {
+		require.Regexp(t, `^(https://|#)`, string(link[1]))
+	}
+	require.Contains(t, string(page), "](https://github.com/reelkeeper/reelkeeper/blob/v1.2.3/docs/architecture.md)")
 }
