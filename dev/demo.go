@@ -19,8 +19,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
 )
 
-// demoTimers are the settings of a demo, whose recordings take seconds instead of hours. A demo
-// differs from dev in nothing else.
+// demoTimers are the settings of a demo, whose recordings take seconds instead of hours: it is over
+// before a round, the canary or a correction would be due. It differs from dev in nothing else.
 var demoTimers = map[string]string{
 	"REELKEEPER_LOOK_STARTING":               "2s,2s,4s",
 	"REELKEEPER_LOOK_ACTIVE":                 "3s",
@@ -31,7 +31,7 @@ var demoTimers = map[string]string{
 	"REELKEEPER_TOKEN_SEARCH":                "5s",
 	"REELKEEPER_TOKEN_SEARCH_EVERY":          "500ms",
 	"REELKEEPER_LIVEKIT_REQUESTS_PER_MINUTE": "30000",
-	"REELKEEPER_RECONCILE_EVERY":             "off", // a demo is over before a round is due
+	"REELKEEPER_RECONCILE_EVERY":             "off",
 	"REELKEEPER_CANARY_EVERY":                "off",
 }
 
@@ -45,10 +45,23 @@ const (
 	demoLimit = 5 * time.Minute
 )
 
+const demoManual = `Starts recordings on a fake LiveKit that loses webhooks, or has the faults that are asked for, and prints how each one
+ended, how that was learned, and whether the consumer was told once. It takes under a minute, so it runs without the
+reconciler, the canary and corrections. It reads no settings.
+
+Examples:
+  go run ./dev demo
+  go run ./dev demo --egresses 50 --webhook-loss 1
+  go run ./dev demo --fault zombie=0.3 --fault reply-lost=0.2 --seed 7
+
+Exit status: 0 each accepted egress has one verdict, was delivered once and has no twin; 1 not so, or a failure; 2 an
+argument is wrong (the error names it).`
+
 func demoCommand(stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:         "demo",
 		Usage:        "record while webhooks get lost, and show that no recording does",
+		Description:  demoManual,
 		OnUsageError: app.UsageError,
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "egresses", Value: 20, Usage: "how many to record"},

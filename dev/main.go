@@ -33,10 +33,25 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return app.Exit(stderr, "dev", cmd.Run(ctx, args))
 }
 
+const manual = `Runs Temporal with its UI, a fake LiveKit, the worker and the starter's server, and prints the address of each, until
+SIGTERM or Ctrl-C. The state stays in the folder of --state, so what was recorded outlives the process. The starter's
+commands find an instance that runs here by themselves.
+
+With LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET it records on that LiveKit, which must reach REELKEEPER_PUBLIC_URL
+for its webhooks to arrive. With TEMPORAL_ADDRESS it uses that Temporal. README.md lists all variables under Settings.
+
+Examples:
+  go run ./dev
+  go run ./dev --state /tmp/reelkeeper --port-base 17980
+  go run ./dev demo
+
+Exit status: 0 asked to stop, 1 a failure, 2 an argument or a setting is wrong (the error names it).`
+
 func command(stdout, stderr io.Writer) *cli.Command {
 	return &cli.Command{
 		Name:           "dev",
 		Usage:          "run all of Reelkeeper on this machine",
+		Description:    manual,
 		Version:        app.ThisBuild().String(),
 		Writer:         stdout,
 		ErrWriter:      stderr,

@@ -235,3 +235,12 @@ func TestBeingToldToStopIsNoFailure(t *testing.T) {
 	require.NoError(t, ignoreCancel(context.Canceled))
 	require.ErrorIs(t, ignoreCancel(io.ErrUnexpectedEOF), io.ErrUnexpectedEOF)
 }
+
+func TestEachCommandHasAManual(t *testing.T) {
+	t.Parallel()
+	dev := command(io.Discard, io.Discard)
+	for _, c := range append(dev.Commands, dev) {
+		require.Regexp(t, `(?m)^Examples:\n  go run ./dev`, c.Description, c.Name)
+		require.Regexp(t, `(?m)^Exit status: 0 .*1 .*`, c.Description, c.Name)
+	}
+}

@@ -35,12 +35,26 @@ func start() int {
 	return command(ctx, os.Args, os.Stdout, os.Stderr)
 }
 
-// command runs one command line and returns the exit status: 0 the promise was kept, 1 it was not,
-// or the run failed, 2 invalid input from the user.
+const manual = `Runs the worker, starter serve, a Temporal, a fake LiveKit and a step's worker as processes, kills them and starts them
+again, and has agents record meanwhile. Then it judges by the logs of the agents, LiveKit, the consumer and the step. What
+happens and how often is in the scenario; docs/faults.md describes all of it. Settings of Reelkeeper come from the scenario
+alone.
+
+Examples:
+  go run ./faults
+  go run ./faults --scenario faults/full.yaml --lives 1000 --seed 7 --state /tmp/run
+  go run ./faults --resume /tmp/run
+  go run ./faults --check /tmp/run
+
+Exit status: 0 the promise was kept, 1 it was not (each finding is printed) or the run failed, 2 an argument or the
+scenario is wrong (the error names it).`
+
+// command runs one command line and returns the exit status.
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	c := &cli.Command{
 		Name:            "faults",
-		Usage:           "make recordings under all faults at once, and check that the promise is kept",
+		Usage:           "make recordings under many faults at once, and check that the promise is kept",
+		Description:     manual,
 		Writer:          stdout,
 		ErrWriter:       stderr,
 		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // app.Exit prints, once

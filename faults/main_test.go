@@ -94,6 +94,14 @@ func TestWhatIsTypedWrongIsSaidInOneLine(t *testing.T) {
 	}
 }
 
+func TestTheHelpIsAManual(t *testing.T) {
+	t.Parallel()
+	o := perform(t, "--help")
+	require.Zero(t, o.status, o.stderr)
+	require.Regexp(t, `(?m)^ *Examples:\n +go run ./faults\n`, o.stdout)
+	require.Regexp(t, `(?m)^ *Exit status: 0 .*1 .*`, o.stdout)
+}
+
 func TestARunIsHeldByOneProcess(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "run")
