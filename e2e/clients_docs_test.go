@@ -37,7 +37,7 @@ func TestTheProgramsOfTheHowToPagesRun(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s %d", tt.page, tt.n), func(t *testing.T) {
 			t.Parallel()
-			programs := programsOf(t, tt.page, tt.language)
+			programs := programsOf(t, "agents/"+tt.page, tt.language)
 			require.Greater(t, len(programs), tt.n)
 			w := newWorld(t, nil)
 			w.startWorker()
@@ -84,7 +84,7 @@ func losingAnswers(t *testing.T, door string) string {
 // programsOf returns the code blocks of a page in a language.
 func programsOf(t *testing.T, page, language string) []string {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join("..", "docs", "agents", page))
+	b, err := os.ReadFile(filepath.Join("..", "docs", page))
 	require.NoError(t, err)
 	var programs []string
 	for _, m := range regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(string(b), -1) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,12 +77,20 @@ func (w *world) example(cmd *exec.Cmd, environ ...string) {
 	p.start(w.t)
 }
 
-// typescriptWorker returns the TypeScript example, compiled by its own compiler.
+// typescriptWorker returns the TypeScript example, compiled.
 func typescriptWorker(t *testing.T) *exec.Cmd {
 	t.Helper()
+	cmd := exec.Command("node", "lib/worker.js")
+	cmd.Dir = compiled(t, os.DirFS(examples+"/typescript/src"))
+	return cmd
+}
+
+// compiled returns a folder with sources that the TypeScript example's own compiler has compiled.
+func compiled(t *testing.T, sources fs.FS) (dir string) {
+	t.Helper()
 	modules := needs.NodeModules(t, examples+"/typescript")
-	dir := t.TempDir()
-	require.NoError(t, os.CopyFS(filepath.Join(dir, "src"), os.DirFS(examples+"/typescript/src")))
+	dir = t.TempDir()
+	require.NoError(t, os.CopyFS(filepath.Join(dir, "src"), sources))
 	for _, name := range []string{"tsconfig.json", "package.json"} {
 		copyFile(t, filepath.Join(examples, "typescript", name), filepath.Join(dir, name))
 	}
@@ -92,9 +101,7 @@ func typescriptWorker(t *testing.T) *exec.Cmd {
 	tsc.Dir = dir
 	out, err := tsc.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	cmd := exec.Command("node", "lib/worker.js")
-	cmd.Dir = dir
-	return cmd
+	return dir
 }
 
 func copyFile(t *testing.T, from, to string) {

@@ -30,7 +30,7 @@ func TestAnAgentRecordsThroughTheDoorByTheRealLiveKit(t *testing.T) {
 			w := newRealWorld(t, nil)
 			w.alice("standup")
 
-			printed := tt.run(t, w.door.URL, programsOf(t, tt.page, tt.language)[0])
+			printed := tt.run(t, w.door.URL, programsOf(t, "agents/"+tt.page, tt.language)[0])
 
 			id, _, _ := strings.Cut(strings.TrimSpace(printed), "\n")
 			if !tt.deletes {

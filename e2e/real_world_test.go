@@ -88,7 +88,7 @@ func (r *realWorld) record(room string) (egressID string) {
 // recordByNode asks the door for a recording, as an agent with LiveKit's Node SDK does.
 func (r *realWorld) recordByNode(room string) (egressID string) {
 	r.t.Helper()
-	program := programsOf(r.t, "node.md", "js")[0]
+	program := programsOf(r.t, "agents/node.md", "js")[0]
 	require.Contains(r.t, program, "standup")
 	return strings.TrimSpace(runJS(r.t, r.door.URL, strings.ReplaceAll(program, "standup", room)))
 }
