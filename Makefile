@@ -24,7 +24,7 @@ bench:
 mutate:
 	go run ./internal/mutate -explained docs/mutation.md ./egress
 
-# Recordings under all faults at once, judged from outside: docs/faults.md. It prints the seed;
+# Recordings under many faults at once, judged from outside: docs/faults.md. It prints the seed;
 # RESUME=DIR continues an interrupted run.
 SCENARIO ?= faults/ci.yaml
 faults:
