@@ -146,3 +146,39 @@ func TestWhatLiveKitItselfTellsIsNotOurs(t *testing.T) {
 	twice := given("/own").told(10, "EV_of_ours", "EG_1", complete, "").but(own).told(11, "EV_of_ours_2", "EG_1", complete, "").but(own)
 	require.Equal(t, map[Kind]int{KindRepeated: 1}, counted(twice), "but what we tell there is ours")
 }
+
+// With next parts of ours, what reaches LiveKit's limit goes on. Another door that goes past
+// Temporal cannot see them, nor they its start: one of the two must be over soon.
+func TestNextPartsAreNoTwins(t *testing.T) {
+	t.Parallel()
+	recovering := rules
+	recovering.Recover = true
+	// EG_2 begins at 6, each by that host.
+	two := func(first, second string, over float64, status string) *logs {
+		at := func(host string) func(*Egress) { return func(e *Egress) { e.Host = host } }
+		return accepted().records("EG_1", 1).then(1, at(first)).ends(over, status).told(over+1, "EV_1", "EG_1", status, "").
+			records("EG_2", 6).then(6, at(second)).ends(90, complete).told(91, "EV_2", "EG_2", complete, "")
+	}
+	const past, ours = "localhost:7880", "127.0.0.1:7880"
+	for name, tc := range map[string]struct {
+		logs                      *logs
+		before, now, next, across int
+	}{
+		"after the limit":              {two(ours, ours, 5, "EGRESS_LIMIT_REACHED"), 1, 0, 1, 0},
+		"after a whole one":            {two(past, ours, 5, complete), 1, 1, 0, 0},
+		"across a start past Temporal": {two(past, ours, 60, complete), 1, 0, 0, 1},
+		"and the other way":            {two(ours, past, 60, complete), 1, 0, 0, 1},
+		"for over a minute":            {two(past, ours, 67, complete), 1, 1, 0, 0},
+		"across a start of ours":       {two(ours, ours, 60, complete), 1, 1, 0, 0},
+		"two past Temporal":            {two(past, past, 60, complete), 1, 1, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			findings, _ := Judge(tc.logs.Logs, rules)
+			require.Equal(t, tc.before, Count(findings, KindTwin))
+			findings, f := Judge(tc.logs.Logs, recovering)
+			require.Equal(t, []int{tc.now, tc.next, tc.across}, []int{Count(findings, KindTwin), f.Next, f.Crossed})
+			require.Len(t, findings, tc.now)
+		})
+	}
+}

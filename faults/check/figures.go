@@ -24,6 +24,7 @@ type Figures struct {
 	Egresses int            `json:"egresses"`   // that LiveKit accepted
 	Recorded int            `json:"recorded"`   // of those, with media
 	Next     int            `json:"next_parts"` // of those, after another of the same life
+	Crossed  int            `json:"crossed"`    // of those, for a moment beside another one that its start could not see
 	Running  int            `json:"running"`    // of those, not ended
 	Unknown  int            `json:"unknowable"` // of those, known to nobody but their agent
 	Faults   map[string]int `json:"faults"`     // egresses by the fault planned for the whole egress
@@ -188,7 +189,7 @@ const mostFindings = 20
 func Print(w io.Writer, findings []Finding, f Figures) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d lives (%s): %s; %d calls repeated by agents, %d forged ends, %d neighbours, %d restarted elsewhere.\n", f.Lives, list(f.Kinds), list(f.Outcomes), f.Retries, f.Forged, f.Neighbours, f.Elsewhere)
-	fmt.Fprintf(&b, "LiveKit: %d start calls, %d egresses, %d recorded (%d of them as next parts), %d still running, %d unknowable; faults drawn: %s; results: %s; webhooks: %s.\n", f.Starts, f.Egresses, f.Recorded, f.Next, f.Running, f.Unknown, list(f.Faults), list(f.Became), list(f.Webhooks))
+	fmt.Fprintf(&b, "LiveKit: %d start calls, %d egresses, %d recorded (%d of them as next parts, %d across another start), %d still running, %d unknowable; faults drawn: %s; results: %s; webhooks: %s.\n", f.Starts, f.Egresses, f.Recorded, f.Next, f.Crossed, f.Running, f.Unknown, list(f.Faults), list(f.Became), list(f.Webhooks))
 	fmt.Fprintf(&b, "Consumer: %d requests (%s), %d ends handled (%s), %d corrected%s.\n", f.Requests, list(f.Answers), f.Handled, list(f.Verdicts), f.Amended, by(f.EndedBy))
 	fmt.Fprintf(&b, "Step: attempts: %s; %d answers lost; time from the announcement to its work: %s.\n", list(f.Steps), f.Cut, f.StepLag)
 	fmt.Fprintf(&b, "Kills: %s; asked to stop: %s; exited by themselves: %s.\n", list(f.Kills), list(f.Asked), list(f.Exits))

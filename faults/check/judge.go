@@ -24,7 +24,8 @@ type Rules struct {
 	// Step is the pipeline's step that runs for every end, within the bound after the announcement.
 	// Empty: there is none.
 	Step string
-	// Recover says that a recording that reaches LiveKit's limit goes on as its next part.
+	// Recover says that a recording that breaks off, or reaches LiveKit's limit, goes on as a next part
+	// of ours, whatever others do.
 	Recover bool
 }
 
@@ -164,10 +165,14 @@ func (j *judge) life(f *life) {
 		j.found(KindDenied, f.n, media[i].ID, "the agent was told that it cannot be stopped, but this egress was recording")
 	}
 	slices.SortStableFunc(media, func(a, b *recorded) int { return a.Accepted.Compare(b.Accepted) })
-	j.figures.Next += max(0, len(media)-1)
 	for n := 1; n < len(media); n++ {
-		if !j.rules.succeeds(media[n-1], media[n]) {
-			j.found(KindTwin, f.n, media[n].ID, "recorded in addition to %s", media[n-1].ID)
+		switch first, next := media[n-1], media[n]; {
+		case j.rules.succeeds(first, next):
+			j.figures.Next++
+		case j.rules.crossed(first, next):
+			j.figures.Crossed++
+		default:
+			j.found(KindTwin, f.n, next.ID, "recorded in addition to %s", first.ID)
 		}
 	}
 }
@@ -182,6 +187,14 @@ func (r Rules) succeeds(first, next *recorded) bool {
 	return !first.recordsAt(next.Accepted) && slices.ContainsFunc(first.ends, func(e end) bool {
 		return e.at.Before(next.Accepted) && (e.status == "EGRESS_FAILED" || e.status == "EGRESS_ABORTED" || r.Recover && e.status == "EGRESS_LIMIT_REACHED")
 	})
+}
+
+// crossed reports whether two starts could not see each other: our next part, and what another door
+// began once more past Temporal. They may record beside each other for a minute: by then the second
+// one has been found and stopped.
+func (r Rules) crossed(first, next *recorded) bool {
+	both := func(t time.Time) bool { return first.recordsAt(t) && next.recordsAt(t) }
+	return r.Recover && first.past(r) != next.past(r) && both(next.Accepted) && !both(next.Accepted.Add(time.Minute))
 }
 
 // egress judges that the end was announced in time, that the egress ended if its agent was told so,

@@ -355,12 +355,6 @@ func TestTwins(t *testing.T) {
 			require.Len(t, findings, tc.want, "and nothing else")
 		})
 	}
-	goesOn, atLimit := rules, told(accepted().records("EG_1", 1).ends(5, "EGRESS_LIMIT_REACHED").records("EG_2", 6).ends(9, complete), "EG_1", "EG_2")
-	require.Equal(t, map[Kind]int{KindTwin: 1}, counted(atLimit))
-	goesOn.Recover = true
-	findings, f := Judge(atLimit.Logs, goesOn)
-	require.Empty(t, findings)
-	require.Equal(t, 1, f.Next)
 }
 
 // last returns how an egress ended.

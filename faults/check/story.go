@@ -207,9 +207,14 @@ func (r *recorded) unknowable(by Rules) bool {
 	if !r.Forgotten || r.taken {
 		return false
 	}
-	host, _, _ := strings.Cut(r.Host, ":")
 	inVain := r.cut || slices.ContainsFunc(r.Faults, func(f string) bool { return strings.HasPrefix(f, replyFault) })
-	return host == by.Past || !r.answered && inVain && r.goneAt.Before(r.Accepted.Add(by.Hang))
+	return r.past(by) || !r.answered && inVain && r.goneAt.Before(r.Accepted.Add(by.Hang))
+}
+
+// past reports whether it was started past Temporal.
+func (r *recorded) past(by Rules) bool {
+	host, _, _ := strings.Cut(r.Host, ":")
+	return host == by.Past
 }
 
 // page reports whether it records no room, so that only a stop shows that it is dead.
