@@ -91,10 +91,11 @@ func (p part) watch(ctx, wild context.Context, r running, random *rand.Rand) (*c
 // stop ends a part. It says what was wrong with the end of one that was asked.
 func stop(ctx context.Context, r running, asked bool) (wrong string) {
 	defer r.Kill()
-	if !asked {
+	process, ok := r.(interface{ Ask() })
+	if !asked || !ok {
 		return ""
 	}
-	r.(interface{ Ask() }).Ask() //nolint:forcetypeassert // worker and door are processes
+	process.Ask()
 	late := time.NewTimer(grace)
 	defer late.Stop()
 	select {

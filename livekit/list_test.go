@@ -214,36 +214,32 @@ func TestAllIsAskedForByOneCallAtATimeAndNobodyGetsAnOlderList(t *testing.T) {
 
 func TestACallerWhoLeavesDoesNotCostTheOthersTheirAnswer(t *testing.T) {
 	t.Parallel()
-	ctx, leave := context.WithCancel(t.Context())
-	answer := make(chan struct{})
-	p := &project{list: func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) {
-		leave()
-		<-answer
-		return page("", "EG_1"), nil
-	}}
-	c := at(p.open(t).url)
-	_, err := c.Active(ctx)
-	require.ErrorIs(t, err, context.Canceled)
-	close(answer)
-	items, err := c.Active(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, []string{"EG_1"}, idsOf(items))
-	require.Len(t, p.noted(), 1, "the call went on without who left")
-}
-
-func TestACallerWhoLeavesDoesNotWaitForAllThatLiveKitRemembers(t *testing.T) {
-	t.Parallel()
-	ctx, leave := context.WithCancel(t.Context())
-	answer := make(chan struct{})
-	p := &project{list: func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) {
-		leave()
-		<-answer
-		return page("", "EG_1"), nil
-	}}
-	c := at(p.open(t).url)
-	_, err := c.Remembered(ctx)
-	require.ErrorIs(t, err, context.Canceled)
-	close(answer)
+	for name, tt := range map[string]struct {
+		list  func(*livekit.Client, context.Context) ([]*lk.EgressInfo, error)
+		calls int
+	}{
+		"what is active":             {(*livekit.Client).Active, 1}, // the call went on without who left
+		"all that LiveKit remembers": {(*livekit.Client).Remembered, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, leave := context.WithCancel(t.Context())
+			answer := make(chan struct{})
+			p := &project{list: func(*lk.ListEgressRequest) (*lk.ListEgressResponse, error) {
+				leave()
+				<-answer
+				return page("", "EG_1"), nil
+			}}
+			c := at(p.open(t).url)
+			_, err := tt.list(c, ctx)
+			require.ErrorIs(t, err, context.Canceled)
+			close(answer)
+			items, err := tt.list(c, t.Context())
+			require.NoError(t, err)
+			require.Equal(t, []string{"EG_1"}, idsOf(items))
+			require.Len(t, p.noted(), tt.calls)
+		})
+	}
 }
 
 func TestTheComparisonCountsItsCalls(t *testing.T) {

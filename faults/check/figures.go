@@ -105,17 +105,21 @@ func figuresOf(l Logs, lives []*life, egresses map[string]*recorded) Figures {
 		}
 	}
 	for _, k := range l.Kills {
-		switch {
-		case k.Asked && k.Exit == "":
-			f.Asked[k.Part]++
-		case k.Asked: // counted when it was asked
-		case k.Exit != "":
-			f.Exits[k.Part]++
-		default:
-			f.Kills[k.Part]++
-		}
+		f.kill(k)
 	}
 	return f
+}
+
+func (f *Figures) kill(k Kill) {
+	switch {
+	case k.Asked && k.Exit == "":
+		f.Asked[k.Part]++
+	case k.Asked: // counted when it was asked
+	case k.Exit != "":
+		f.Exits[k.Part]++
+	default:
+		f.Kills[k.Part]++
+	}
 }
 
 func (f *Figures) agent(a Agent) {
