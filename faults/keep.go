@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -12,10 +13,14 @@ import (
 
 // part is something that runs, is killed, and is restarted.
 type part struct {
-	name  string
-	start func(ctx context.Context) (running, error)
-	kills killSpec
+	name    string
+	replica string // which worker or which door
+	start   func(ctx context.Context) (running, error)
+	kills   killSpec
 }
+
+// id names it among all that run.
+func (p part) id() string { return cmp.Or(p.replica, p.name) }
 
 const (
 	// startTries is how many times to try to start a part, a second apart: the port of one that was
@@ -32,7 +37,7 @@ const (
 // keep runs a part until the context ends, and kills it at random, or asks it to stop, until wild
 // ends. It logs each action before taking it.
 func keep(ctx, wild context.Context, p part, first running, log *record, seed uint64) error {
-	random := newRandom(seed, p.name)
+	random := newRandom(seed, p.id())
 	for r := first; ; {
 		k, err := p.watch(ctx, wild, r, random)
 		if k == nil || err != nil {
@@ -120,7 +125,7 @@ func (p part) again(ctx context.Context) (r running, err error) {
 			break
 		}
 	}
-	return nil, fmt.Errorf("start %s again: %w", p.name, err)
+	return nil, fmt.Errorf("start %s again: %w", p.id(), err)
 }
 
 // newRandom makes a generator for one purpose, independent of all others.

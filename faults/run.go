@@ -55,6 +55,11 @@ func (r *run) play(ctx context.Context) (err error) {
 		return err
 	}
 	defer c.close()
+	doors, err := newFront(ctx, r.state.addr(theFront), r.state.addrs(r.scenario.each(partDoor)))
+	if err != nil {
+		return err
+	}
+	defer doors.close()
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	g, ctx := errgroup.WithContext(ctx)
@@ -102,7 +107,7 @@ func (r *run) raise(ctx, wild context.Context, g *errgroup.Group) error {
 		part, err := p.again(ctx)
 		if err == nil {
 			first = append(first, part)
-			err = r.stage.ready(ctx, p.name, part)
+			err = r.stage.ready(ctx, p, part)
 		}
 		if err != nil {
 			for _, started := range first {
@@ -126,9 +131,9 @@ func (r *run) live(ctx context.Context, had map[int]*progress) error {
 	}
 	a := &agent{
 		scenario: r.scenario, log: r.agents, http: client, token: grant,
-		door: r.state.url(partDoor), livekit: r.state.url(partLiveKit), consumer: r.state.url(theConsumer),
-		past:     r.state.livekit(adminDoor),
-		tokenURL: func(key string) string { return keys.Token(key, 1).URL(r.state.url(partDoor)) },
+		door: r.state.url(theFront), livekit: r.state.url(partLiveKit), consumer: r.state.url(theConsumer),
+		past:     r.state.livekit(partDoor),
+		tokenURL: func(key string) string { return keys.Token(key, 1).URL(r.state.url(theFront)) },
 	}
 	lives, each := errgroup.WithContext(ctx)
 	lives.SetLimit(r.scenario.AtOnce)

@@ -119,7 +119,7 @@ func TestARunThatIsKilledIsResumed(t *testing.T) {
 		t.Skip("takes a minute")
 	}
 	dir := filepath.Join(t.TempDir(), "run")
-	path := scenarioFor(t, "lives: 12", "lives: 40", "at_once: 12", "at_once: 3", "bound: 60s", "bound: 120s", "settle: 40s", "settle: 90s")
+	path := scenarioFor(t, "lives: 12", "lives: 40", "at_once: 12", "at_once: 3\nreplicas: {worker: 2, door: 2}", "bound: 60s", "bound: 120s", "settle: 40s", "settle: 90s")
 	seed := seedOf(t)
 	p := asProcess(t, "--scenario", path, "--seed", seed, "--state", dir, "--bin", built(t))
 	require.NoError(t, p.Start())

@@ -49,7 +49,9 @@ type scenario struct {
 	Consumer consumerSpec `yaml:"consumer"`
 	// Step configures the pipeline's step.
 	Step stepSpec `yaml:"step"`
-	// Kills names the parts to be killed or asked to stop.
+	// Replicas are how many workers and doors there are at a time. Default: 1.
+	Replicas map[string]int `yaml:"replicas"`
+	// Kills names the parts to be killed or asked to stop. Of several workers or doors, each is.
 	Kills map[string]killSpec `yaml:"kills"`
 	// Settings are for worker and starter: they shorten the waits.
 	Settings map[string]string `yaml:"settings"`
@@ -139,6 +141,17 @@ const (
 
 var parts = []string{partWorker, partDoor, partTemporal, partLiveKit, partStep}
 
+// ours reports whether a part is a command that ships.
+func ours(part string) bool { return part == partWorker || part == partDoor }
+
+// each names all workers, or all doors.
+func (s scenario) each(part string) (names []string) {
+	for n := range max(s.Replicas[part], 1) {
+		names = append(names, nth(part, n+1))
+	}
+	return names
+}
+
 // readScenario reads a scenario. An error names line and field.
 func readScenario(path string) (scenario, []byte, error) {
 	text, err := os.ReadFile(path)
@@ -200,10 +213,14 @@ func (s scenario) problems() (found []problem) {
 	for field, rate := range s.rates() {
 		say(!(rate >= 0 && rate <= 1), field, "want a rate from 0 to 1, got %v", rate)
 	}
+	for _, p := range slices.Sorted(maps.Keys(s.Replicas)) {
+		say(!ours(p), "replicas."+p, "want one of %s, %s", partWorker, partDoor)
+		say(s.Replicas[p] < 1 || s.Replicas[p] > 9, "replicas."+p, "want 1 to 9, got %d", s.Replicas[p])
+	}
 	for _, p := range slices.Sorted(maps.Keys(s.Kills)) {
 		say(!slices.Contains(parts, p), "kills."+p, "want one of %s", strings.Join(parts, ", "))
 		say(s.Kills[p].Every <= 0 || s.Kills[p].Down < 0, "kills."+p, "every must be positive, and down 0 or more")
-		say(s.Kills[p].Asked != 0 && p != partWorker && p != partDoor, "kills."+p+".asked", "only worker and door are asked to stop")
+		say(s.Kills[p].Asked != 0 && !ours(p), "kills."+p+".asked", "only worker and door are asked to stop")
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Settings)) {
 		say(!strings.HasPrefix(name, "REELKEEPER_"), "settings."+name, "want a setting that begins with REELKEEPER_")

@@ -23,6 +23,7 @@ livekit:
   faults:
     zombie: 0.5
 step: {slow: 0.1, error: 0.2, cut: 0.3}
+replicas: {worker: 2}
 kills:
   worker: {every: 3s, down: 1s, asked: 0.5}
   step: {every: 4s}
@@ -41,13 +42,14 @@ func TestAScenarioIsReadStrictly(t *testing.T) {
 		Agent:    agentSpec{time.Second, 2 * time.Second},
 		LiveKit:  livekitSpec{Speed: 0.1, Faults: map[fakelivekit.Fault]float64{fakelivekit.Zombie: 0.5}},
 		Step:     stepSpec{Slow: 0.1, Error: 0.2, Cut: 0.3},
+		Replicas: map[string]int{"worker": 2},
 		Kills:    map[string]killSpec{"worker": {outage{3 * time.Second, time.Second}, 0.5}, "step": {outage{4 * time.Second, 0}, 0}},
 		Settings: map[string]string{"REELKEEPER_LOOK_ACTIVE": "3s"}, Bound: time.Minute, Settle: time.Minute,
 	}, s)
 	for name, tc := range map[string]struct{ old, now, want string }{
-		"unknown field":       {"bound: 1m", "bounds: 1m", "line 16: field bounds not found"},
+		"unknown field":       {"bound: 1m", "bounds: 1m", "line 17: field bounds not found"},
 		"not a number":        {"lives: 3", "lives: many", "line 1: cannot unmarshal"},
-		"not a duration":      {"settle: 1m", "settle: long", "line 17: cannot unmarshal"},
+		"not a duration":      {"settle: 1m", "settle: long", "line 18: cannot unmarshal"},
 		"no lives":            {"lives: 3", "lives: 0", "line 1: lives: want 1 to 1000000, got 0"},
 		"too many at once":    {"at_once: 2", "at_once: 1001", "line 2: at_once: want 1 to 1000, got 1001"},
 		"a call that is none": {"from: 1s, to: 2s", "from: 2s, to: 1s", "line 3: call: from must be positive"},
@@ -65,13 +67,15 @@ func TestAScenarioIsReadStrictly(t *testing.T) {
 		"a step that fails":   {"error: 0.2", "error: -0.2", "line 10: step.error: want a rate from 0 to 1, got -0.2"},
 		"a step that is cut":  {"cut: 0.3", "cut: .nan", "line 10: step.cut: want a rate from 0 to 1, got NaN"},
 		"unknown of a step":   {"cut: 0.3", "cuts: 0.3", "line 10: field cuts not found"},
-		"a step killed often": {"every: 4s", "every: -4s", "line 13: kills.step: every must be positive"},
-		"unknown part":        {"  worker: {", "  wroker: {", "line 12: kills.wroker: want one of worker, door, temporal, livekit, step"},
-		"killed without end":  {"every: 3s", "every: 0s", "line 12: kills.worker: every must be positive"},
-		"asked too often":     {"asked: 0.5", "asked: 5", "line 12: kills.worker.asked: want a rate from 0 to 1, got 5"},
-		"a step asked":        {"every: 4s", "every: 4s, asked: 0.5", "line 13: kills.step.asked: only worker and door are asked to stop"},
-		"a foreign setting":   {"REELKEEPER_LOOK_ACTIVE", "LIVEKIT_URL", "line 15: settings.LIVEKIT_URL: want a setting that begins with REELKEEPER_"},
-		"rounds back in time": {"bound: 1m", "deep_rounds: -1s\nbound: 1m", "line 16: deep_rounds: must be 0 or more"},
+		"a step killed often": {"every: 4s", "every: -4s", "line 14: kills.step: every must be positive"},
+		"two steps":           {"{worker: 2}", "{step: 2}", "line 11: replicas.step: want one of worker, door"},
+		"no workers":          {"{worker: 2}", "{worker: 0}", "line 11: replicas.worker: want 1 to 9, got 0"},
+		"unknown part":        {"  worker: {", "  wroker: {", "line 13: kills.wroker: want one of worker, door, temporal, livekit, step"},
+		"killed without end":  {"every: 3s", "every: 0s", "line 13: kills.worker: every must be positive"},
+		"asked too often":     {"asked: 0.5", "asked: 5", "line 13: kills.worker.asked: want a rate from 0 to 1, got 5"},
+		"a step asked":        {"every: 4s", "every: 4s, asked: 0.5", "line 14: kills.step.asked: only worker and door are asked to stop"},
+		"a foreign setting":   {"REELKEEPER_LOOK_ACTIVE", "LIVEKIT_URL", "line 16: settings.LIVEKIT_URL: want a setting that begins with REELKEEPER_"},
+		"rounds back in time": {"bound: 1m", "deep_rounds: -1s\nbound: 1m", "line 17: deep_rounds: must be 0 or more"},
 		"no bound":            {"bound: 1m\n", "", "line 1: bound: must be positive"},
 		"no settling":         {"settle: 1m\n", "", "line 1: settle: must be positive"},
 	} {

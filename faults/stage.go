@@ -43,7 +43,7 @@ func (s *stage) parts(ctx context.Context) ([]part, error) {
 		return nil, err
 	}
 	livekit, err := s.role("livekit.log", role{LiveKit: &livekitConfig{
-		Addr: s.state.addr(partLiveKit), WebhookURL: s.state.url(partDoor) + egress.WebhookPath, Seed: s.state.Seed, Spec: s.scenario.LiveKit,
+		Addr: s.state.addr(partLiveKit), WebhookURL: s.state.url(theFront) + egress.WebhookPath, Seed: s.state.Seed, Spec: s.scenario.LiveKit,
 		StateFile: s.state.path("livekit.json"), Chronicle: s.state.path(check.LiveKitLog),
 	}})
 	if err != nil {
@@ -55,18 +55,15 @@ func (s *stage) parts(ctx context.Context) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
-	door, err := s.ours(partDoor, filepath.Join(s.bin, "starter"), adminDoor, "serve")
+	doors, err := s.each(partDoor, "starter", "serve")
 	if err != nil {
 		return nil, err
 	}
-	worker, err := s.ours(partWorker, filepath.Join(s.bin, "worker"), adminWorker)
+	workers, err := s.each(partWorker, "worker")
 	if err != nil {
 		return nil, err
 	}
-	list := []part{
-		{name: partTemporal, start: temporal}, {name: partLiveKit, start: livekit}, {name: partStep, start: step},
-		{name: partDoor, start: door}, {name: partWorker, start: worker},
-	}
+	list := slices.Concat([]part{{name: partTemporal, start: temporal}, {name: partLiveKit, start: livekit}, {name: partStep, start: step}}, doors, workers)
 	for i := range list {
 		list[i].kills = s.scenario.Kills[list[i].name]
 	}
@@ -115,27 +112,32 @@ func (s *stage) role(logFile string, r role) (starter, error) {
 	}, nil
 }
 
-// ours starts one of the shipped commands.
-func (s *stage) ours(name, path, admin string, args ...string) (starter, error) {
-	log, err := s.log(s.state.ours(name + ".log"))
-	if err != nil {
-		return nil, err
+// each returns all doors, or all workers, which are one of the shipped commands.
+func (s *stage) each(name, file string, args ...string) (all []part, err error) {
+	for _, replica := range s.scenario.each(name) {
+		log, err := s.log(s.state.ours(replica + ".log"))
+		if err != nil {
+			return nil, err
+		}
+		environ := append(inherited(), s.environ(name, replica)...)
+		all = append(all, part{name: name, replica: replica, start: func(context.Context) (running, error) {
+			return spawn(filepath.Join(s.bin, file), args, environ, log)
+		}})
 	}
-	environ := append(inherited(), s.environ(admin)...)
-	return func(context.Context) (running, error) { return spawn(path, args, environ, log) }, nil
+	return all, nil
 }
 
-// environ returns all settings of worker and starter.
-func (s *stage) environ(admin string) []string {
+// environ returns all settings of a worker or a door.
+func (s *stage) environ(part, replica string) []string {
 	all := map[string]string{
-		"LIVEKIT_URL": s.state.livekit(admin), "LIVEKIT_API_KEY": apiKey, "LIVEKIT_API_SECRET": apiSecret,
+		"LIVEKIT_URL": s.state.livekit(part), "LIVEKIT_API_KEY": apiKey, "LIVEKIT_API_SECRET": apiSecret,
 		"TEMPORAL_ADDRESS": s.state.addr(partTemporal), "TEMPORAL_NAMESPACE": "default",
-		"REELKEEPER_PUBLIC_URL": s.state.url(partDoor), "REELKEEPER_LISTEN": s.state.addr(partDoor),
-		"REELKEEPER_ADMIN_LISTEN": s.state.addr(admin), "REELKEEPER_ALLOW_HOSTS": "127.0.0.1",
+		"REELKEEPER_PUBLIC_URL": s.state.url(theFront), "REELKEEPER_LISTEN": s.state.addr(replica),
+		"REELKEEPER_ADMIN_LISTEN": s.state.addr(admin(replica)), "REELKEEPER_ALLOW_HOSTS": "127.0.0.1",
 		"REELKEEPER_ANNOUNCE_URL": s.state.url(theConsumer) + announcePath,
 	}
 	all["GOTRACEBACK"] = "crash" // a panic then ends by a signal, unlike an exit with a reason
-	if admin == adminWorker {
+	if part == partWorker {
 		all["REELKEEPER_PIPELINE"] = s.state.path(pipelineFile)
 	}
 	maps.Copy(all, s.scenario.Settings)
@@ -146,12 +148,12 @@ func (s *stage) environ(admin string) []string {
 	return list
 }
 
-// pastTemporal is the name by which only the door calls LiveKit: what is started under it was
+// pastTemporal is the name by which only the doors call LiveKit: what is started under it was
 // started past Temporal.
 const pastTemporal = "localhost"
 
-func (s *state) livekit(admin string) string {
-	if admin == adminDoor {
+func (s *state) livekit(part string) string {
+	if part == partDoor {
 		return fmt.Sprintf("http://%s:%d", pastTemporal, s.Ports[partLiveKit])
 	}
 	return s.url(partLiveKit)
@@ -172,12 +174,14 @@ func (s *stage) log(path string) (*os.File, error) {
 }
 
 // ready waits until a part reports that it is ready.
-func (s *stage) ready(ctx context.Context, name string, r running) error {
-	urls := map[string]string{
-		partLiveKit: s.state.url(partLiveKit) + "/", partDoor: s.state.url(partDoor) + "/readyz", partWorker: s.state.url(adminWorker) + "/readyz",
-	}
-	url, ok := urls[name]
-	if !ok {
+func (s *stage) ready(ctx context.Context, p part, r running) error {
+	var url string
+	switch {
+	case ours(p.name):
+		url = s.state.url(admin(p.replica)) + "/readyz"
+	case p.name == partLiveKit:
+		url = s.state.url(partLiveKit) + "/"
+	default:
 		return nil // it was ready when its start returned
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
@@ -185,11 +189,11 @@ func (s *stage) ready(ctx context.Context, name string, r running) error {
 	for !answers(ctx, url) {
 		select {
 		case <-r.Done():
-			return fmt.Errorf("%s ended: %w: see its log in %s", name, r.Err(), s.state.dir)
+			return fmt.Errorf("%s ended: %w: see its log in %s", p.id(), r.Err(), s.state.dir)
 		default:
 		}
 		if !sleep(ctx, 100*time.Millisecond) {
-			return fmt.Errorf("%s is not ready: see its log in %s", name, s.state.dir)
+			return fmt.Errorf("%s is not ready: see its log in %s", p.id(), s.state.dir)
 		}
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -27,9 +28,14 @@ const (
 // What else has a port, besides the parts.
 const (
 	theConsumer = "consumer"
-	adminDoor   = "admin of the door"
-	adminWorker = "admin of the worker"
+	theFront    = "front" // of the doors
 )
+
+// nth names one of the doors or workers. The first is 1.
+func nth(part string, n int) string { return fmt.Sprintf("%s-%d", part, n) }
+
+// admin names the port for probes of a door or a worker.
+func admin(name string) string { return "admin of " + name }
 
 // state is what an interrupted run needs to continue: everything else is in the logs.
 type state struct {
@@ -43,13 +49,21 @@ type state struct {
 
 // newState begins a run in a folder, which must be empty.
 func newState(dir string, scenario []byte, seed uint64, lives int) (*state, error) {
+	sc, err := parseScenario(scenario)
+	if err != nil {
+		return nil, err
+	}
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return nil, egress.Invalidf("--state", "%s is not empty; --resume goes on with a run", dir)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, searched), 0o700); err != nil {
 		return nil, egress.Invalidf("--state", "%v", err)
 	}
-	ports, err := namedPorts(partDoor, partLiveKit, partTemporal, theConsumer, adminDoor, adminWorker)
+	names := []string{partLiveKit, partTemporal, theConsumer, theFront}
+	for _, name := range slices.Concat(sc.each(partDoor), sc.each(partWorker)) {
+		names = append(names, name, admin(name))
+	}
+	ports, err := namedPorts(names...)
 	if err != nil {
 		return nil, err
 	}
@@ -110,6 +124,13 @@ func (s *state) path(name string) string { return filepath.Join(s.dir, name) }
 func (s *state) ours(name string) string { return filepath.Join(s.dir, searched, name) }
 
 func (s *state) addr(part string) string { return fmt.Sprintf("127.0.0.1:%d", s.Ports[part]) }
+
+func (s *state) addrs(parts []string) (all []string) {
+	for _, p := range parts {
+		all = append(all, s.addr(p))
+	}
+	return all
+}
 
 func (s *state) url(part string) string { return "http://" + s.addr(part) }
 
