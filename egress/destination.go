@@ -152,14 +152,15 @@ func (d *destinations) encoded(m encoded) {
 	}
 }
 
-// unified adds an output of StartEgress. Its own storage takes precedence over the request's, and
-// both over the deprecated one inside segments and images.
+// unified adds an output of StartEgress. Its own storage takes precedence over the request's, even if
+// it is empty. The deprecated one inside segments and images, which LiveKit does not read here, is
+// what they have no other for: Profiles.Fill makes it that of the output.
 func (d *destinations) unified(field string, o *livekit.Output, ofRequest *livekit.StorageConfig) {
 	from := func(inside uploading, name string) (string, uploading) {
 		switch {
 		case !isLocal(o.GetStorage()):
 			return field + ".storage", o.GetStorage()
-		case !isLocal(ofRequest):
+		case o.GetStorage() == nil && !isLocal(ofRequest):
 			return "storage", ofRequest
 		case !isLocal(inside):
 			return field + "." + name, inside

@@ -61,7 +61,7 @@ func TestEachOutputThatWritesIsADestinationWithTheFieldOfItsStore(t *testing.T) 
 		"unified": {egress.KindEgress, `{"storage":{"s3":{"bucket":"r"}},"outputs":[
 			{"file":{"filepath":"a"}},{"file":{"filepath":"b"},"storage":{"gcp":{"bucket":"o"}}},
 			{"stream":{"urls":["rtmp://a/b"]}},{"segments":{"filename_prefix":"s","azure":{}}},{"images":{"filename_prefix":"i"},"storage":{}}]}`,
-			[]string{"storage.s3 s3 file 0 a - 0", "outputs[1].storage.gcp gcp file 1 b - 0", "storage.s3 s3 segments 0 s - 0", "storage.s3 s3 images 0 i - 0"}},
+			[]string{"storage.s3 s3 file 0 a - 0", "outputs[1].storage.gcp gcp file 1 b - 0", "storage.s3 s3 segments 0 s - 0", "outputs[4] local images 0 i - 0"}},
 		"unified without a storage": {egress.KindEgress, `{"outputs":[{"file":{"filepath":"a"}},{"segments":{"playlist_name":"p","s3":{}}},{"images":{"aliOSS":{}}}]}`,
 			[]string{"outputs[0] local file 0 a - 0", "outputs[1].segments.s3 s3 segments 0  p 0", "outputs[2].images.aliOSS aliOSS images 0  - 0"}},
 	} {

@@ -64,9 +64,10 @@ func (p Profiles) Apply(r Request, named string) (filled Request, name string, e
 }
 
 // Fill returns the request with the outputs that have no storage of their own set to a profile, as
-// Pick chose it. It is the request that LiveKit gets, and its credentials serve to find the media
-// again. An empty name changes nothing.
+// Pick chose it; with an empty name they stay without. It is the request that LiveKit gets, and its
+// credentials serve to find the media again. A request with nothing to fill in is returned itself.
 func (p Profiles) Fill(r Request, name string) (Request, error) {
+	r = raised(r)
 	if name == "" {
 		return r, nil
 	}
@@ -119,6 +120,51 @@ func lacksStorage(o *livekit.Output, ofRequest *livekit.StorageConfig) bool {
 	return slices.ContainsFunc(d.list, func(to Destination) bool { return to.Upload.Store() == StoreLocal })
 }
 
+// raised returns StartEgress with each storage inside its segments and images made that of their
+// output, unless there is another. LiveKit has deprecated those inside, does not read them here, and
+// shows their keys in lists and webhooks.
+func raised(r Request) Request {
+	m, ok := r.(*livekit.StartEgressRequest)
+	if !ok || !slices.ContainsFunc(m.GetOutputs(), func(o *livekit.Output) bool { _, store := inside(o); return store != nil }) {
+		return r
+	}
+	m = proto.CloneOf(m)
+	for _, o := range m.GetOutputs() {
+		from, store := inside(o)
+		if store == nil {
+			continue
+		}
+		v := from.Get(store)
+		from.Clear(store)
+		if lacksStorage(o, m.GetStorage()) {
+			o.Storage = &livekit.StorageConfig{}
+			set(o.Storage, store, v)
+		}
+	}
+	return m
+}
+
+// inside returns the segments or images of an output of StartEgress, with the field of the storage
+// inside them, which is nil if there is none.
+func inside(o *livekit.Output) (protoreflect.Message, protoreflect.FieldDescriptor) {
+	var m protoreflect.Message
+	switch c := o.GetConfig().(type) {
+	case *livekit.Output_Segments:
+		m = c.Segments.ProtoReflect()
+	case *livekit.Output_Images:
+		m = c.Images.ProtoReflect()
+	default:
+		return nil, nil
+	}
+	return m, m.WhichOneof(m.Descriptor().Oneofs().ByName("output"))
+}
+
+// set sets a store. All outputs, and the storage of StartEgress, name the four by the same fields.
+func set(to uploading, store protoreflect.FieldDescriptor, v protoreflect.Value) {
+	m := to.ProtoReflect()
+	m.Set(m.Descriptor().Fields().ByName(store.Name()), v)
+}
+
 // fillEncoded fills the lists, and the deprecated single outputs.
 func fillEncoded(m encoded, config *livekit.StorageConfig) {
 	for _, list := range lists(m) {
@@ -166,15 +212,13 @@ func outputs[T uploading](list []T) []uploading {
 	return all
 }
 
-// fill gives an output without a storage that of a profile. All outputs name the four stores by
-// the same fields.
+// fill gives an output without a storage that of a profile.
 func fill(o uploading, config *livekit.StorageConfig) {
 	if !isLocal(o) {
 		return
 	}
-	config.ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		own := o.ProtoReflect().Descriptor().Fields().ByName(f.Name())
-		o.ProtoReflect().Set(own, protoreflect.ValueOfMessage(proto.Clone(v.Message().Interface()).ProtoReflect()))
+	proto.CloneOf(config).ProtoReflect().Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		set(o, f, v)
 		return true
 	})
 }

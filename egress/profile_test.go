@@ -54,9 +54,15 @@ func TestAProfileFillsTheOutputsThatHaveNoStorageAndNoOther(t *testing.T) {
 		"a track's websocket":         {egress.KindTrack, `{"websocket_url":"wss://x"}`, `{"websocket_url":"wss://x"}`},
 		"the unified request": {egress.KindEgress,
 			`{"outputs":[{"file":{}},{"segments":{}},{"images":{}},{"file":{},"storage":{` + own + `}},{"stream":{}},{"segments":{` + own + `}},{"images":{` + own + `}},{}]}`,
-			`{"outputs":[{"file":{},"storage":{` + main + `}},{"segments":{},"storage":{` + main + `}},{"images":{},"storage":{` + main + `}},{"file":{},"storage":{` + own + `}},{"stream":{}},{"segments":{` + own + `}},{"images":{` + own + `}},{}]}`},
+			`{"outputs":[{"file":{},"storage":{` + main + `}},{"segments":{},"storage":{` + main + `}},{"images":{},"storage":{` + main + `}},{"file":{},"storage":{` + own + `}},{"stream":{}},{"segments":{},"storage":{` + own + `}},{"images":{},"storage":{` + own + `}},{}]}`},
 		"the unified request's own": {egress.KindEgress, `{"outputs":[{"file":{}}],"storage":{` + own + `}}`, `{"outputs":[{"file":{}}],"storage":{` + own + `}}`},
-		"an empty storage is none":  {egress.KindEgress, `{"outputs":[{"file":{},"storage":{}}],"storage":{}}`, `{"outputs":[{"file":{},"storage":{` + main + `}}],"storage":{}}`},
+		"a storage inside does not go before others": {egress.KindEgress,
+			`{"outputs":[{"segments":{"gcp":{}},"storage":{` + own + `}},{"images":{"aliOSS":{}}}],"storage":{` + own + `}}`,
+			`{"outputs":[{"segments":{},"storage":{` + own + `}},{"images":{}}],"storage":{` + own + `}}`},
+		"an empty storage is not the request's": {egress.KindEgress,
+			`{"outputs":[{"images":{},"storage":{}},{"segments":{` + own + `},"storage":{}}],"storage":{"gcp":{}}}`,
+			`{"outputs":[{"images":{},"storage":{` + main + `}},{"segments":{},"storage":{` + own + `}}],"storage":{"gcp":{}}}`},
+		"an empty storage is none": {egress.KindEgress, `{"outputs":[{"file":{},"storage":{}}],"storage":{}}`, `{"outputs":[{"file":{},"storage":{` + main + `}}],"storage":{}}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -70,6 +76,18 @@ func TestAProfileFillsTheOutputsThatHaveNoStorageAndNoOther(t *testing.T) {
 			requireSame(t, got, again)
 		})
 	}
+}
+
+// LiveKit reads no storage inside an output of StartEgress, and does not mask its keys there.
+func TestAStorageInsideAnOutputIsMadeTheOutputsOwnWithoutAProfile(t *testing.T) {
+	t.Parallel()
+	r := parse(t, egress.KindEgress, `{"outputs":[{"segments":{"filename_prefix":"a","s3":{"bucket":"b","secret":"hunter2"}}},{"file":{}}]}`)
+	got, err := profiles("").Fill(r, "")
+	require.NoError(t, err)
+	requireSame(t, parse(t, egress.KindEgress, `{"outputs":[{"segments":{"filename_prefix":"a"},"storage":{"s3":{"bucket":"b","secret":"hunter2"}}},{"file":{}}]}`), got)
+	m, _ := got.(*livekit.StartEgressRequest)
+	lkegress.RedactStartEgressRequest(m)
+	require.NotContains(t, protojson.Format(m), "hunter2")
 }
 
 func requireSame(t *testing.T, want, got proto.Message) {
@@ -133,6 +151,7 @@ func TestWhatANewerLiveKitMaySayOfAStorageStands(t *testing.T) {
 		return r
 	}
 	inside, inItsStorage, inStorage := output(), output(), output()
+	inStorage.GetOutputs()[0].Storage = nil // an empty one would go first
 	for newer, tc := range map[proto.Message]struct {
 		request egress.Request
 		field   string

@@ -22,8 +22,8 @@ func (h *Handler) stored(r egress.Request, raw json.RawMessage) (json.RawMessage
 		holdsUnknown(storage, (&livekit.StorageConfig{}).ProtoReflect().Descriptor()) {
 		return raw, nil
 	}
-	filled, name, err := h.cfg.Profiles.Apply(r, "")
-	if err != nil || name == "" {
+	filled, _, err := h.cfg.Profiles.Apply(r, "")
+	if err != nil || filled == r {
 		return raw, err
 	}
 	return graft(raw, r.ProtoReflect(), filled.ProtoReflect())

@@ -139,6 +139,8 @@ func TestAForwardedStartGetsTheDefaultProfile(t *testing.T) {
 				`"segment_outputs":[{"gcp":{"bucket":"own"}}],"image_outputs":[{"s3":{"bucket":"main-bucket","secret":"` + profileSecret + `"}}]`},
 		"unified": {"StartEgress", `{"room_name":"daily","hologram":1.0,"outputs":[{"file":{"filepath":"a.mp4"}},{"stream":{}}]}`,
 			`{"room_name":"daily","hologram":1.0,"outputs":[{"file":{"filepath":"a.mp4"},"storage":{"s3":{"bucket":"main-bucket","secret":"` + profileSecret + `"}}},{"stream":{}}]`},
+		"unified, with one inside": {"StartEgress", `{"room_name":"daily","hologram":1.0,"outputs":[{"segments":{"gcp":{"bucket":"own"}}}]}`,
+			`{"room_name":"daily","hologram":1.0,"outputs":[{"segments":{"gcp":{"bucket":"own"}},"storage":{"gcp":{"bucket":"own"}}}]`},
 		"stores that only a newer LiveKit knows": {"StartRoomCompositeEgress",
 			`{"room_name":"daily","file_outputs":[{"filepath":"a.mp4","vault": {"name":"own"}}],"image_outputs":[{"depth":{}}],"segment_outputs":[{"playlistName":"c.m3u8"}]}`,
 			`{"room_name":"daily","file_outputs":[{"filepath":"a.mp4","vault":{"name":"own"}}],"image_outputs":[{"depth":{}}],` +
