@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -134,6 +135,28 @@ func TestAnEventIsRelayedByTheRunThatHeardIt(t *testing.T) {
 	l.nextRun(hooked(t, "https://a.example.com/hook"))
 
 	require.Equal(t, []string{"0 egress_updated"}, l.told)
+}
+
+// Updates that come faster than the caller's webhook answers are dropped for it, not for the history.
+func TestAFullHistoryWaitsForNoMoreThanOneEventOfThoseThatComeNow(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.stillActive()
+	relayed := 0
+	l.OnActivity("Tell", mock.Anything, mock.Anything).After(15 * time.Second).Return(func(context.Context, activities.TellRequest) error {
+		l.note(func() { relayed++ })
+		return nil
+	})
+	l.at(time.Second, func() { l.SetContinueAsNewSuggested(true) })
+	for after := 2 * time.Second; after < 10*time.Minute; after += 10 * time.Second {
+		l.webhook(after, egress.EventUpdated, message(egressID, active))
+	}
+	l.webhook(10*time.Minute, egress.EventEnded, message(egressID, complete))
+
+	l.nextRun(hooked(t, "https://a.example.com/hook"))
+
+	require.Equal(t, 1, relayed)
+	require.Less(t, l.took(), time.Minute)
 }
 
 func TestANoticeHasBegunBeforeAFullHistoryGoesOn(t *testing.T) {

@@ -14,6 +14,7 @@ type relays struct {
 	queue workflow.Channel
 	due   int  // events that wait or are under way; the queue does not count the one that its reader has
 	over  bool // the end is announced, or is about to be
+	last  bool // nothing more is taken, as the history is full
 }
 
 // relayBuffer is far more than an egress has events: its worker sends a handful of updates.
@@ -34,10 +35,13 @@ func (r *relays) begin(ctx workflow.Context, e *recording) {
 	})
 }
 
-// take queues an event, or drops it if the buffer is full.
-func (r *relays) take(ev egress.Event) {
-	if r.queue != nil && !r.over && r.queue.SendAsync(ev) {
+// take queues an event, or drops it if the buffer is full. After the last one it takes no other: a
+// full history goes on in a next run only once none waits, and they could come for ever faster than
+// the caller's webhooks answer.
+func (r *relays) take(ev egress.Event, last bool) {
+	if r.queue != nil && !r.over && !r.last && r.queue.SendAsync(ev) {
 		r.due++
+		r.last = last
 	}
 }
 
