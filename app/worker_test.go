@@ -165,6 +165,7 @@ func TestAWorkerOfAnotherProjectLeavesItsNamespaceAlone(t *testing.T) {
 	s := &temporal{others: true}
 	err := app.WorkerMain(t.Context(), environ(t, "TEMPORAL_ADDRESS", s.serve(t)))
 	require.ErrorContains(t, err, "LIVEKIT_API_SECRET: is not that of the workers of namespace")
+	require.ErrorContains(t, err, "If the secret was changed, set REELKEEPER_PREVIOUS_SECRETS to the earlier one")
 	require.Empty(t, s.noted())
 }
 

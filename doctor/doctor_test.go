@@ -200,7 +200,7 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 		"a schedule":                      {doctor.Schedule, with(func(*temporal) {}), doctor.OK, "every 1m0s, last acted", ""},
 		"a schedule of long ago":          {doctor.Schedule, with(func(s *temporal) { s.last = time.Now().Add(-9 * time.Minute) }), doctor.Fail, "last acted 9m", "whether a round hangs"},
 		"a schedule that is late":         {doctor.Schedule, with(func(s *temporal) { s.last = time.Now().Add(-7 * time.Minute) }), doctor.OK, "last acted 7m", ""},
-		"a schedule of other workers":     {doctor.Schedule, with(func(s *temporal) { s.others = true }), doctor.Fail, "other secrets", "a namespace of its own"},
+		"a schedule of other workers":     {doctor.Schedule, with(func(s *temporal) { s.others = true }), doctor.Fail, "other secrets", "REELKEEPER_PREVIOUS_SECRETS as the workers have them"},
 		"a paused schedule":               {doctor.Schedule, with(func(s *temporal) { s.paused = true }), doctor.Fail, "is paused", "toggle --unpause"},
 		"rounds that fail":                {doctor.Schedule, with(func(s *temporal) { s.failing = true }), doctor.Fail, "none of its rounds has completed within 8m0s", `'WorkflowType = "Reconcile"'`},
 		"a schedule made just now":        {doctor.Schedule, with(func(s *temporal) { s.failing, s.made = true, time.Now() }), doctor.OK, "last acted", ""},

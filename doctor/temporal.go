@@ -164,7 +164,7 @@ func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 	case err != nil:
 		return noAnswer("not checked: ", err)
 	case s.Others:
-		return failed("the workers of this namespace have other secrets: they may be another LiveKit project's", "give each project a namespace of its own, or set LIVEKIT_API_SECRET, REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS as the workers have them")
+		return failed("the workers of this namespace have other secrets: they may be another LiveKit project's", "set LIVEKIT_API_SECRET, REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS as the workers have them, or give each project a namespace of its own")
 	case s.Off && r.every > 0:
 		return failed(fmt.Sprintf("the schedule %q is paused: a worker with another setting paused it (%s is %s here), and %s", r.schedule, r.setting, r.every, r.without), "restart a worker with the current settings; if "+r.setting+" is off for the workers, set it to off here, too")
 	case s.Off:

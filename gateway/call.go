@@ -126,9 +126,13 @@ func (c *call) permit() twirp.Error {
 	return nil
 }
 
-// failed records an error that the caller receives.
+// failed records an error that the caller receives. Where the caller may record, it is our own key that
+// LiveKit denies.
 func (c *call) failed(err twirp.Error) {
 	c.code, c.outcome = err.Code(), outcomeOf(err.Code())
+	if c.outcome == Unauthenticated && c.grant.RoomRecord {
+		c.outcome = Failed
+	}
 	if c.cause == nil {
 		c.cause = err
 	}

@@ -282,13 +282,15 @@ func TestEverythingIsListedForOneAtATime(t *testing.T) {
 
 func TestWhatLiveKitSaysOfAListReachesTheCaller(t *testing.T) {
 	t.Parallel()
-	for _, said := range []twirp.Error{
-		twirp.NewError(twirp.ResourceExhausted, "rate limit exceeded"), twirp.NewError(twirp.Unauthenticated, "permissions denied"),
-		twirp.NewError(twirp.NotFound, "room does not exist"),
+	for said, outcome := range map[twirp.Error]string{
+		twirp.NewError(twirp.ResourceExhausted, "rate limit exceeded"): "refused",
+		twirp.NewError(twirp.Unauthenticated, "permissions denied"):    "error", // it is our key that it refuses
+		twirp.NewError(twirp.NotFound, "room does not exist"):          "refused",
 	} {
 		b := newBench(t, livekit.NewEgressServer(&listing{err: said}))
 		w := b.call(t, "ListEgress", `{"room_name":"daily"}`)
 		require.Equal(t, refusal{string(said.Code()), said.Msg()}, refusalIn(t, w))
+		require.Equal(t, map[string]int64{"ListEgress " + outcome: 1}, b.counts(t))
 	}
 }
 

@@ -156,7 +156,7 @@ func (c *Client) argumentOf(s *client.Schedule) (r egress.Reconciliation) {
 }
 
 func (c *Client) notOurs() error {
-	return egress.Invalidf("LIVEKIT_API_SECRET", "is not that of the workers of namespace %q, and neither are REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS: their recordings may belong to another LiveKit project, and would be taken for lost. Give this project a namespace of its own. If it is the same project, and the earlier secret must no longer be used, see docs/keys.md, After a leak", c.cfg.Namespace)
+	return egress.Invalidf("LIVEKIT_API_SECRET", "is not that of the workers of namespace %q, and neither are REELKEEPER_SEAL_KEY and REELKEEPER_PREVIOUS_SECRETS: their recordings may belong to another LiveKit project, and would be taken for lost. If the secret was changed, set REELKEEPER_PREVIOUS_SECRETS to the earlier one too (docs/keys.md, Rotating keys; where it must no longer be used, After a leak). If it is another project, give it a namespace of its own", c.cfg.Namespace)
 }
 
 // change sets a schedule's interval and our mark, which it keeps while it is paused.
