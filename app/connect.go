@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os/user"
-	"strings"
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
@@ -56,7 +55,7 @@ func Connect(ctx context.Context, environ map[string]string, role config.Role) (
 // unreached explains why Temporal could not be dialled. A server that refuses a key is up; one that
 // did not answer in time may be.
 func unreached(ctx context.Context, environ map[string]string, address string, err error) error {
-	e := &egress.Error{Reason: egress.Unavailable, Field: "TEMPORAL_ADDRESS", Err: err}
+	e, words := &egress.Error{Reason: egress.Unavailable, Field: "TEMPORAL_ADDRESS", Err: err}, recordings.Words(err)
 	switch code := serviceerror.ToStatus(err).Code(); {
 	case code == codes.Unauthenticated || code == codes.PermissionDenied:
 		e.Reason, e.Field, e.Message = egress.Denied, "TEMPORAL_API_KEY", fmt.Sprintf("Temporal at %s denies access (%s)", address, err)
@@ -64,12 +63,10 @@ func unreached(ctx context.Context, environ map[string]string, address string, e
 		e.Field, e.Message = "", fmt.Sprintf("interrupted before Temporal at %s answered", address)
 	case ctx.Err() != nil:
 		e.Field, e.Message = "--timeout", fmt.Sprintf("ran out before Temporal at %s answered", address)
-	case strings.Contains(err.Error(), "first record does not look like a TLS handshake"): // from crypto/tls, which gRPC passes on only as text
-		e.Field, e.Message = "TEMPORAL_TLS", fmt.Sprintf("Temporal at %s does not speak TLS, which TEMPORAL_API_KEY, TEMPORAL_TLS or a profile turns on: set TEMPORAL_TLS=false, or name another TEMPORAL_ADDRESS", address)
 	case environ["TEMPORAL_ADDRESS"] == "" && environ["TEMPORAL_PROFILE"] == "":
-		e.Message = fmt.Sprintf("is not set, and Temporal does not answer at %s; `go run ./dev` starts one (%s)", address, err)
+		e.Message = fmt.Sprintf("is not set, and Temporal does not answer at %s; `go run ./dev` starts one (%s)", address, words)
 	default:
-		e.Message = fmt.Sprintf("Temporal does not answer at %s (%s)", address, err)
+		e.Message = fmt.Sprintf("Temporal does not answer at %s (%s)", address, words)
 	}
 	return e
 }

@@ -58,6 +58,13 @@ func TestAKeyThatTemporalRefusesIsNamed(t *testing.T) {
 	require.ErrorContains(t, err, "TEMPORAL_API_KEY: Temporal at "+listener.Addr().String()+" denies access (")
 }
 
+// gRPC says this where DNS answers that there is no such host.
+func TestAHostThatDNSDoesNotKnowIsCalledThat(t *testing.T) {
+	t.Parallel()
+	err := unreached(t.Context(), map[string]string{"TEMPORAL_ADDRESS": "x"}, "temporal.example:7233", status.Error(codes.Unavailable, "no children to pick from"))
+	require.EqualError(t, err, "TEMPORAL_ADDRESS: Temporal does not answer at temporal.example:7233 (DNS knows no address for the host of TEMPORAL_ADDRESS)")
+}
+
 func TestATemporalWithoutTLSIsNamedToWhoAsksForIt(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -70,7 +77,7 @@ func TestATemporalWithoutTLSIsNamedToWhoAsksForIt(t *testing.T) {
 			"TEMPORAL_CONFIG_FILE": noFile(t), "TEMPORAL_ADDRESS": listener.Addr().String(), name: "true",
 		}, "reader")
 		require.Equal(t, egress.Unavailable, egress.ReasonOf(err))
-		require.ErrorContains(t, err, "TEMPORAL_TLS: Temporal at "+listener.Addr().String()+" does not speak TLS")
+		require.ErrorContains(t, err, "Temporal does not answer at "+listener.Addr().String()+" (it does not speak TLS, which TEMPORAL_API_KEY, TEMPORAL_TLS")
 	}
 }
 

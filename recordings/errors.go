@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
@@ -23,7 +24,7 @@ func errorOf(ctx context.Context, operation string, err error) error {
 	if e, ok := said(err); ok {
 		return e
 	}
-	e := &egress.Error{Reason: egress.Unavailable, Message: fmt.Sprintf("%s: %s", operation, err)}
+	e := &egress.Error{Reason: egress.Unavailable, Message: operation + ": " + Words(err)}
 	var (
 		noNamespace *serviceerror.NamespaceNotFound
 		ended       *temporal.WorkflowExecutionError
@@ -46,6 +47,19 @@ func errorOf(ctx context.Context, operation string, err error) error {
 	}
 	e.Err = fmt.Errorf("%w: %w", egress.ErrTemporal, err)
 	return e
+}
+
+// Words returns what an error of Temporal's client says, or what it means where that is the settings:
+// gRPC passes these on only as text, which does not show what is wrong.
+func Words(err error) string {
+	switch text := err.Error(); {
+	case strings.Contains(text, "no children to pick from"):
+		return "DNS knows no address for the host of TEMPORAL_ADDRESS"
+	case strings.Contains(text, "first record does not look like a TLS handshake"):
+		return "it does not speak TLS, which TEMPORAL_API_KEY, TEMPORAL_TLS or a profile turns on: set TEMPORAL_TLS=false, or name another TEMPORAL_ADDRESS"
+	default:
+		return text
+	}
 }
 
 // said returns the domain error that one of our workflows or update handlers returned: its type is
