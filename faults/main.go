@@ -62,8 +62,8 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		HideHelpCommand: true,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "scenario", Value: "faults/ci.yaml", Usage: "what happens, and how often: `FILE`"},
-			&cli.Uint64Flag{Name: "seed", Usage: "repeat the draws of an earlier run (default: a new seed, which is printed)"},
-			&cli.IntFlag{Name: "lives", Usage: "how many recordings (default: as the scenario has it)"},
+			&cli.Uint64Flag{Name: "seed", Usage: "repeat the draws of an earlier run", DefaultText: "a new seed, which is printed"},
+			&cli.IntFlag{Name: "lives", Usage: "how many recordings", DefaultText: "as the scenario has it"},
 			&cli.StringFlag{Name: "state", Usage: "keep logs and state in `DIR`, which must be empty (default: a temporary one, removed when all is well)"},
 			&cli.StringFlag{Name: "resume", Usage: "go on with the interrupted run in `DIR`"},
 			&cli.StringFlag{Name: "check", Usage: "only judge the run in `DIR` again"},
@@ -74,6 +74,9 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			if cmd.Args().Present() {
 				return egress.Invalidf(cmd.Args().First(), "is not an argument of faults")
 			}
+			if err := fits(cmd); err != nil {
+				return err
+			}
 			o := options{stdout: stdout, stderr: stderr, bin: cmd.String("bin"), asJSON: cmd.Bool("json")}
 			if dir := cmd.String("check"); dir != "" {
 				return o.again(dir)
@@ -82,6 +85,34 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		},
 	}
 	return app.Exit(stderr, c.Name, c.Run(ctx, args))
+}
+
+// fits rejects flags that are empty, as from an unset variable of a script, or that say nothing for
+// an old run.
+func fits(cmd *cli.Command) error {
+	for _, name := range []string{"scenario", "state", "resume", "check", "bin"} {
+		if cmd.IsSet(name) && cmd.String(name) == "" {
+			return egress.Invalidf("--"+name, "is empty: give it a value, or leave it out")
+		}
+	}
+	for old, others := range map[string][]string{
+		"resume": {"check", "scenario", "seed", "lives", "state"},
+		"check":  {"scenario", "seed", "lives", "state", "bin"},
+	} {
+		for _, name := range others {
+			if cmd.IsSet(old) && cmd.IsSet(name) {
+				return egress.Invalidf("--"+name, "does not go with --%s, whose folder holds all of the run", old)
+			}
+		}
+	}
+	if bin := cmd.String("bin"); bin != "" {
+		for _, name := range []string{"worker", "starter"} {
+			if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
+				return egress.Invalidf("--bin", "%v", err)
+			}
+		}
+	}
+	return nil
 }
 
 type options struct {
@@ -121,7 +152,7 @@ func (o options) perform(ctx context.Context, cmd *cli.Command) error {
 // state opens the folder of a run.
 func (o options) state(cmd *cli.Command) (s *state, dir string, temporary bool, err error) {
 	if dir = cmd.String("resume"); dir != "" {
-		s, err = oldState(dir)
+		s, err = oldState("--resume", dir)
 		return s, dir, false, err
 	}
 	_, text, err := readScenario(cmd.String("scenario"))
@@ -147,7 +178,7 @@ func (o options) state(cmd *cli.Command) (s *state, dir string, temporary bool, 
 
 // again judges a completed run once more.
 func (o options) again(dir string) error {
-	s, err := oldState(dir)
+	s, err := oldState("--check", dir)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,12 @@ func TestWhatIsTypedWrongIsSaidInOneLine(t *testing.T) {
 		"no lives":            {[]string{"--scenario", "ci.yaml", "--lives", "0"}, "faults: --lives: want 1 to 1000000, got 0\n"},
 		"a folder in use":     {[]string{"--scenario", "ci.yaml", "--state", taken}, "faults: --state: " + taken + " is not empty; --resume goes on with a run\n"},
 		"nothing to resume":   {[]string{"--resume", taken}, "faults: --resume: " + taken + " holds no run\n"},
-		"nothing to judge":    {[]string{"--check", taken}, "faults: --resume: " + taken + " holds no run\n"},
+		"nothing to judge":    {[]string{"--check", taken}, "faults: --check: " + taken + " holds no run\n"},
+		"no folder to judge":  {[]string{"--check", ""}, "faults: --check: is empty: give it a value, or leave it out\n"},
+		"no folder to resume": {[]string{"--resume", ""}, "faults: --resume: is empty: give it a value, or leave it out\n"},
+		"an old run's lives":  {[]string{"--resume", taken, "--lives", "5"}, "faults: --lives: does not go with --resume, whose folder holds all of the run\n"},
+		"judge and resume":    {[]string{"--resume", taken, "--check", taken}, "faults: --check: does not go with --resume, whose folder holds all of the run\n"},
+		"no binaries there":   {[]string{"--bin", taken}, "faults: --bin: stat " + filepath.Join(taken, "worker") + ": no such file or directory\n"},
 		"a seed that is none": {[]string{"--seed", "x"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +116,7 @@ func TestARunIsHeldByOneProcess(t *testing.T) {
 	require.Equal(t, 2, o.status)
 	require.Contains(t, o.stderr, "is in use by another run")
 	require.NoError(t, s.close())
-	again, err := oldState(dir)
+	again, err := oldState("--resume", dir)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = again.close() })
 	require.Equal(t, []any{uint64(7), 5, s.Ports}, []any{again.Seed, again.Lives, again.Ports}, "URLs with these ports are in requests")

@@ -77,14 +77,14 @@ func newState(dir string, scenario []byte, seed uint64, lives int) (*state, erro
 	if err != nil {
 		return nil, err
 	}
-	return s, errors.Join(os.WriteFile(filepath.Join(dir, runFile), b, 0o600), s.hold())
+	return s, errors.Join(os.WriteFile(filepath.Join(dir, runFile), b, 0o600), s.hold("--state"))
 }
 
-// oldState continues the run in a folder.
-func oldState(dir string) (*state, error) {
+// oldState opens the run in the folder that a flag names.
+func oldState(flag, dir string) (*state, error) {
 	b, err := os.ReadFile(filepath.Join(dir, runFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, egress.Invalidf("--resume", "%s holds no run", dir)
+		return nil, egress.Invalidf(flag, "%s holds no run", dir)
 	}
 	if err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func oldState(dir string) (*state, error) {
 	if err := json.Unmarshal(b, s); err != nil {
 		return nil, fmt.Errorf("%s: %w", runFile, err)
 	}
-	return s, s.hold()
+	return s, s.hold(flag)
 }
 
 // scenario reads the scenario of the run.
@@ -104,13 +104,13 @@ func (s *state) scenario() (scenario, error) {
 }
 
 // hold locks the folder. The lock ends with the process, however that ends.
-func (s *state) hold() error {
+func (s *state) hold(flag string) error {
 	f, err := os.OpenFile(s.path(lockFile), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return errors.Join(egress.Invalidf("--resume", "%s is in use by another run", s.dir), f.Close())
+		return errors.Join(egress.Invalidf(flag, "%s is in use by another run", s.dir), f.Close())
 	}
 	s.lock = f
 	return nil
