@@ -24,6 +24,7 @@ type scenario struct {
 	play func(p *play)
 	// alone says that it needs its own real server.
 	alone, noWorker bool
+	asksRoom        bool            // GetParticipant asks the room itself
 	uncaught        bool            // there are no captures of it
 	refuses         twirp.ErrorCode // how the fake refuses a start
 }
@@ -193,6 +194,13 @@ var scenarios = []scenario{
 		p.deleteRoom()
 		p.list("list", &livekit.ListEgressRequest{EgressId: id})
 	}},
+	{dir: "room-asked", in: alice, alone: true, noWorker: true, asksRoom: true, uncaught: true, play: func(p *play) {
+		nobody := &livekit.RoomParticipantIdentity{Room: p.room, Identity: "EG_unknown"}
+		ask(&p.asking, "who is not in the room", p.rooms.GetParticipant, nobody)
+		p.deleteRoom()
+		ask(&p.asking, "who is not in a room that is gone", p.rooms.GetParticipant, nobody)
+		ask(&p.asking, "list the room that is gone", p.rooms.ListRooms, &livekit.ListRoomsRequest{Names: []string{p.room}})
+	}},
 	{dir: "listing", in: alice, uncaught: true, play: func(p *play) {
 		first, second := p.started("start", p.like()), p.started("start another", p.like())
 		p.active(first)
@@ -256,9 +264,11 @@ func (sc scenario) compared(t *testing.T, shared side) []sawn {
 	t.Helper()
 	onReal := shared
 	if sc.alone {
-		onReal = newRealSide(t, func(o *reallivekit.Options) { o.NoWorker = sc.noWorker })
+		onReal = newRealSide(t, func(o *reallivekit.Options) { o.NoWorker, o.AsksRoom = sc.noWorker, sc.asksRoom })
 	}
-	onFake := newFakeSide(t, func(c *fakelivekit.Config) { c.RefuseWith = []twirp.ErrorCode{cmp.Or(sc.refuses, twirp.Unavailable)} })
+	onFake := newFakeSide(t, func(c *fakelivekit.Config) {
+		c.RefuseWith, c.AsksRoom = []twirp.ErrorCode{cmp.Or(sc.refuses, twirp.Unavailable)}, sc.asksRoom
+	})
 	captured := report{}
 	if !sc.uncaught {
 		captured = recording{t, sc.dir}.captured()

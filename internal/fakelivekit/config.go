@@ -33,6 +33,9 @@ type Config struct {
 	// AnyRoom makes every room that a start names exist, with whichever participants and tracks the start asks
 	// for.
 	AnyRoom bool
+	// AsksRoom makes GetParticipant ask the room itself, as livekit-server's api.enable_psrpc_for_get_list_participants does:
+	// for a room that is gone, nobody answers. Defaults to false.
+	AsksRoom bool
 	// StateFile keeps rooms and egresses across restarts, as redis and the egress workers would. Defaults to none.
 	StateFile string
 	// Chronicle is a file to which everything that happens to egresses and webhooks is appended, one JSON object per line,

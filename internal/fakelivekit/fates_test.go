@@ -89,6 +89,21 @@ func TestAZombieIsActiveForEverAndDoesNotAnswer(t *testing.T) {
 	require.Zero(t, truth.Ended)
 }
 
+func TestARoomThatIsGoneDoesNotAnswerWhereItIsAsked(t *testing.T) {
+	t.Parallel()
+	for asks, gone := range map[bool]twirp.ErrorCode{false: twirp.NotFound, true: twirp.Unavailable} {
+		f := start(t, func(cfg *fakelivekit.Config) { cfg.AsksRoom = asks })
+		f.room("daily", fakelivekit.RoomScript{})
+		look := func(identity string) error {
+			return errorOf(f.rooms.GetParticipant(t.Context(), &livekit.RoomParticipantIdentity{Room: "daily", Identity: identity}))
+		}
+		require.NoError(t, look("alice"))
+		require.Equal(t, twirp.NotFound, codeOf(look("bob")))
+		f.deleteRoom("daily")
+		require.Equal(t, gone, codeOf(look("bob")))
+	}
+}
+
 // ask sends the worker an update that changes nothing.
 func (f *fake) ask(id string) error {
 	f.Helper()

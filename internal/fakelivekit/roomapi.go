@@ -139,13 +139,24 @@ func (a roomAPI) GetParticipant(ctx context.Context, req *livekit.RoomParticipan
 	if err := allow(ctx, administering(req.Room)); err != nil {
 		return nil, err
 	}
-	s := a.s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if r, ok := s.rooms[req.Room]; ok {
-		if p := r.participant(req.Identity); p != nil {
-			return p, nil
-		}
+	p, roomLives := a.s.participant(req)
+	switch {
+	case p != nil:
+		return p, nil
+	case a.s.cfg.AsksRoom && !roomLives:
+		_ = a.s.pause(ctx, a.s.timings.StopFails)
+		return nil, errNoResponse
 	}
 	return nil, errNoParticipant
+}
+
+// participant finds somebody in a room, nil if that is not possible.
+func (s *Server) participant(req *livekit.RoomParticipantIdentity) (p *livekit.ParticipantInfo, roomLives bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.rooms[req.Room]
+	if ok {
+		p = r.participant(req.Identity)
+	}
+	return p, ok
 }

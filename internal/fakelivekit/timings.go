@@ -37,7 +37,7 @@ type Timings struct {
 	EndingDeleted time.Duration
 	// AbortConfirms is the time between a stop's ABORTED reply and egress_ended. Defaults to 0.2 s (empty-rc).
 	AbortConfirms time.Duration
-	// StopFails is how long StopEgress looks for an egress that does not answer. Defaults to 3 s (tc-stop, tc-kill9-worker).
+	// StopFails is how long StopEgress looks for an egress that does not answer, and GetParticipant for a room. Defaults to 3 s (tc-stop, tc-kill9-worker).
 	StopFails time.Duration
 	// DeleteRoom is how long DeleteRoom takes to answer. Defaults to 0.1 s (tc-deleteroom).
 	DeleteRoom time.Duration

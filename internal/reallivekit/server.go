@@ -27,6 +27,9 @@ type Options struct {
 	WebhookURLs []string
 	// DepartureTimeout is how long a room lasts after its last participant left, in whole seconds. Defaults to LiveKit's own 20 s.
 	DepartureTimeout time.Duration
+	// AsksRoom makes GetParticipant and ListParticipants ask the room itself, as api.enable_psrpc_for_get_list_participants does.
+	// Defaults to false: they ask redis.
+	AsksRoom bool
 	// NoWorker starts no egress worker; [Server.StartWorker] can do it later.
 	NoWorker bool
 }
@@ -102,6 +105,7 @@ func (s *Server) configure() error {
 		"rtc":     map[string]any{"udp_port": port, "tcp_port": 0, "node_ip": "127.0.0.1", "enable_loopback_candidate": true},
 		"webhook": map[string]any{"api_key": s.opts.APIKey, "urls": s.opts.WebhookURLs},
 		"logging": map[string]any{"level": "error"},
+		"api":     map[string]any{"enable_psrpc_for_get_list_participants": s.opts.AsksRoom},
 	}
 	if d := s.opts.DepartureTimeout; d > 0 {
 		settings["room"] = map[string]any{"departure_timeout": int(d / time.Second)}

@@ -65,7 +65,7 @@ func TestTheSettingsAreOnLoopbackAndHaveEachKey(t *testing.T) {
 	t.Parallel()
 	s := &Server{redis: &process{first: "127.0.0.1:6"}, opts: Options{
 		APIKey: "key", APISecret: "secret", ExtraKeys: map[string]string{"other": "other-secret"},
-		WebhookURLs: []string{"http://127.0.0.1:1/hook"}, DepartureTimeout: 3 * time.Second,
+		WebhookURLs: []string{"http://127.0.0.1:1/hook"}, DepartureTimeout: 3 * time.Second, AsksRoom: true,
 	}}
 	require.NoError(t, s.configure())
 	var c struct {
@@ -79,10 +79,13 @@ func TestTheSettingsAreOnLoopbackAndHaveEachKey(t *testing.T) {
 		Room struct {
 			Departure int `json:"departure_timeout"`
 		}
+		API struct {
+			AsksRoom bool `json:"enable_psrpc_for_get_list_participants"`
+		}
 	}
 	require.NoError(t, json.Unmarshal([]byte(s.config), &c))
 	if len(c.Bind) != 1 || c.Bind[0] != "127.0.0.1" || c.Keys["key"] != "secret" || c.Keys["other"] != "other-secret" ||
-		c.Redis.Address != "127.0.0.1:6" || c.Webhook.Key != "key" || len(c.Webhook.URLs) != 1 || c.Room.Departure != 3 {
+		c.Redis.Address != "127.0.0.1:6" || c.Webhook.Key != "key" || len(c.Webhook.URLs) != 1 || c.Room.Departure != 3 || !c.API.AsksRoom {
 		t.Errorf("the settings are %s", s.config)
 	}
 	if !strings.HasPrefix(s.URL, "http://127.0.0.1:") || s.account()[1] != "ws"+strings.TrimPrefix(s.URL, "http") {
