@@ -11,8 +11,8 @@ import (
 )
 
 // CallsPerPoll is how many LiveKit API calls one look takes: for the egress, and for its own
-// participant. Only if the participant is not found, or the egress does not begin, does the look
-// also ask for the room, and twice before it calls the room gone.
+// participant. Only if the participant is not found, or nobody answers for it, or the egress does not
+// begin, does the look also ask for the room, and twice before it calls the room gone.
 const CallsPerPoll = 2
 
 // PollRequest is the argument of Poll.
@@ -155,12 +155,12 @@ func (p *poll) still() string {
 // the room if it is not. Absence means something only if the participant has been there, or if
 // LiveKit shows recorders that join in the same way and this one is not still on its way.
 func (p *poll) seek(ctx context.Context) {
-	here, err := p.api.Present(ctx, p.in.Room, p.in.EgressID)
+	m := p.look.Info.Proto()
+	here, roomGone, err := recorderIn(ctx, p.api, p.in.Room, m.GetRoomId(), p.in.EgressID)
 	if err != nil { // nothing is known of it
 		return
 	}
 	p.look.RecorderHere, p.look.RecorderAbsent = here, !here
-	m := p.look.Info.Proto()
 	switch {
 	case here:
 		p.cfg.Shown.Saw(m)
@@ -174,7 +174,10 @@ func (p *poll) seek(ctx context.Context) {
 	if p.in.Outlook == egress.OutlookEnding { // the room would tell nothing more
 		return
 	}
-	room, err := p.liveRoom(ctx, p.in.Room, m.GetRoomId())
+	var room *livekit.Room
+	if !roomGone {
+		room, err = liveRoom(ctx, p.api, p.in.Room, m.GetRoomId())
+	}
 	switch {
 	case err != nil: // nothing is known of it
 	case room == nil && p.RoomGone.IsZero():
@@ -185,19 +188,6 @@ func (p *poll) seek(ctx context.Context) {
 			p.EndExpected = time.Time{}
 		}
 	}
-}
-
-// liveRoom returns a room as LiveKit lists it, nil once it is gone. One answer does not say that: a
-// proxy's empty reply looks the same.
-func (a *LiveKit) liveRoom(ctx context.Context, name, sid string) (*livekit.Room, error) {
-	room, err := a.api.Room(ctx, name, sid)
-	switch {
-	case room != nil || err != nil:
-		return room, err
-	case !sleep(ctx, time.Second):
-		return nil, ctx.Err()
-	}
-	return a.api.Room(ctx, name, sid)
 }
 
 // noteIdle notes since when an egress has not begun though somebody publishes in its room.

@@ -22,6 +22,7 @@ type Lister interface {
 	All(ctx context.Context, active bool) (items []*livekit.EgressInfo, calls int, err error)
 	Get(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
 	Present(ctx context.Context, room, identity string) (bool, error)
+	Room(ctx context.Context, name, sid string) (*livekit.Room, error)
 	Rooms(ctx context.Context) ([]*livekit.Room, error)
 }
 

@@ -36,6 +36,7 @@ type both struct {
 	listErr   error
 	here      map[string]bool
 	hereErr   error
+	roomErr   error
 	hereErrOf map[string]error // for one recorder
 	deepErr   error            // for a list of everything
 	getErrOf  map[string]error // for one egress

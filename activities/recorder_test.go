@@ -155,6 +155,40 @@ func TestARecorderThatCannotBeAskedForTellsNothing(t *testing.T) {
 	})
 }
 
+// Where LiveKit passes the question on to the room, nobody answers once that is gone, nor if LiveKit is
+// merely slow. Only a list without the room, twice, says that it is gone.
+func TestWhereNobodyAnswersForARecorderTheListOfRoomsTells(t *testing.T) {
+	t.Parallel()
+	const still, gone = "still EGRESS_ACTIVE", "still EGRESS_ACTIVE, its room is gone"
+	for name, tc := range map[string]struct {
+		said  egress.Reason
+		a     *api
+		want  string
+		rooms int
+	}{
+		"its room is gone":             {egress.Ambiguous, &api{}, gone, 2},
+		"its room is listed":           {egress.Ambiguous, &api{live: true}, still, 1},
+		"its room is listed after all": {egress.Ambiguous, &api{live: true, unlisted: 1}, still, 2},
+		"the list is not answered":     {egress.Ambiguous, &api{live: true, liveErr: because(egress.Ambiguous)}, still, 1},
+		"LiveKit is not there":         {egress.Unreachable, &api{}, still, 0},
+		"too many have asked":          {egress.RateLimited, &api{}, still, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := tc.a
+				a.onGet, a.hereErr = is(active), because(tc.said)
+				_, why := looked(t, a, question(), false)
+				require.Equal(t, tc.want, why)
+				require.Equal(t, tc.rooms, a.count["rooms"])
+				look, _ := looked(t, a, question(have(active, egress.OutlookEnding), until(0)), false)
+				require.Equal(t, tc.want == gone, look.RecorderAbsent)
+				require.False(t, look.RecorderHere)
+			})
+		})
+	}
+}
+
 func TestTheAnswerSaysWhetherTheRecorderIsThere(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/livekit/protocol/livekit"
 	"go.temporal.io/sdk/activity"
 	"golang.org/x/sync/errgroup"
 
@@ -51,10 +52,11 @@ const fewFailed = 10
 func (r *round) seekSome(ctx context.Context, some []egress.Measure) (int, error) {
 	var all errgroup.Group
 	var failed atomic.Int64
+	asked := &countedRooms{rooms: r.livekit}
 	for _, s := range some {
 		all.Go(func() error {
 			m := r.infos[s.EgressID]
-			here, err := r.livekit.Present(ctx, m.GetRoomName(), s.EgressID)
+			here, _, err := recorderIn(ctx, asked, m.GetRoomName(), m.GetRoomId(), s.EgressID)
 			switch {
 			case err != nil:
 				failed.Add(1)
@@ -67,7 +69,25 @@ func (r *round) seekSome(ctx context.Context, some []egress.Measure) (int, error
 		})
 	}
 	err := all.Wait()
-	r.Round.Calls += len(some)
+	r.Round.Calls += int(asked.calls.Load())
 	r.Round.Sought += len(some)
 	return int(failed.Load()), err
+}
+
+// countedRooms counts the calls to LiveKit.
+type countedRooms struct {
+	rooms
+	calls atomic.Int64
+}
+
+// Present calls LiveKit.
+func (c *countedRooms) Present(ctx context.Context, room, identity string) (bool, error) {
+	c.calls.Add(1)
+	return c.rooms.Present(ctx, room, identity)
+}
+
+// Room calls LiveKit.
+func (c *countedRooms) Room(ctx context.Context, name, sid string) (*livekit.Room, error) {
+	c.calls.Add(1)
+	return c.rooms.Room(ctx, name, sid)
 }

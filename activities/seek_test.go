@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -79,6 +80,42 @@ func TestWhatARoundCouldNotLookForIsDueInTheNext(t *testing.T) {
 			r := seeking(t, all)
 			require.Equal(t, [2]int{3, 1}, [2]int{r.Sought, r.Failed})
 			require.Zero(t, r.SoughtAt)
+		})
+	}
+}
+
+// Room returns one of b.rooms, or roomErr.
+func (b *both) Room(_ context.Context, name, _ string) (*lk.Room, error) {
+	b.note("room %s", name)
+	for _, r := range b.rooms {
+		if r.GetName() == name {
+			return r, nil
+		}
+	}
+	return nil, b.roomErr
+}
+
+// Where LiveKit passes the question for a recorder on to its room, nobody answers once that is gone.
+func TestARoundSaysWhoseRoomIsGoneWhereNobodyAnswersForIt(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		rooms            []*lk.Room
+		roomErr          error
+		calls, suspected int
+	}{
+		"it is gone":           {nil, nil, 1 + 20 + 2, 1},
+		"LiveKit lists it":     {[]*lk.Room{{Name: "standup"}}, nil, 1 + 20 + 1, 0},
+		"LiveKit does not say": {nil, because(egress.Ambiguous), 1 + 20 + 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				b := recorded(20)
+				b.hereErrOf = map[string]error{"EG_007": because(egress.Ambiguous)}
+				b.rooms, b.roomErr = tc.rooms, tc.roomErr
+				r := seeking(t, b)
+				require.Equal(t, [4]int{tc.calls, 20, tc.suspected, 1 - tc.suspected}, [4]int{r.Calls, r.Sought, r.Suspected, r.Failed})
+			})
 		})
 	}
 }

@@ -304,7 +304,7 @@ func (s *starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
 		return nil, &egress.Error{Reason: egress.TooLate, Message: "the recording is to be over by now"}
 	}
 	if s.in.RoomID != "" { // if LiveKit cannot be asked here, the start will fail, too
-		room, err := s.liveRoom(ctx, s.room, s.in.RoomID)
+		room, err := liveRoom(ctx, s.api, s.room, s.in.RoomID)
 		switch {
 		case ctx.Err() != nil:
 			return nil, &egress.Error{Reason: egress.Unreachable, Message: "nobody could ask twice for the room", Err: ctx.Err()}

@@ -119,7 +119,7 @@ type TwinAnswer struct {
 // be the only recording. If LiveKit does not say, nothing is stopped. Running it twice is as
 // harmless as Stop.
 func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, error) {
-	present := false // whether its participant should be there
+	present, sid := false, "" // whether its participant should be there, and in which room
 	if in.Bound != "" {
 		m, err := a.api.Get(ctx, in.Bound)
 		if egress.ReasonOf(err) == egress.NotFound {
@@ -133,12 +133,13 @@ func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, err
 			return TwinAnswer{BoundFailed: info}, toTemporal(err)
 		}
 		present = in.Room != "" && m.GetStatus() == livekit.EgressStatus_EGRESS_ACTIVE && (in.Seen || a.cfg.Shown.Tells(m))
+		sid = m.GetRoomId()
 	}
 	if in.Over {
 		return TwinAnswer{}, nil
 	}
 	if present { // what LiveKit calls active may be dead
-		here, err := a.api.Present(ctx, in.Room, in.Bound)
+		here, _, err := recorderIn(ctx, a.api, in.Room, sid, in.Bound)
 		if err != nil || !here {
 			return TwinAnswer{BoundAbsent: err == nil}, toTemporal(err)
 		}

@@ -260,6 +260,14 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 			a.hereErr = because(egress.Unreachable)
 			c.Shown.Saw(status(active))
 		}},
+		"its room is gone": {in: recorded, known: active, log: []string{"0s get EG_1", "0s rooms standup", "1s rooms standup"}, absent: true, change: func(a *api, c *activities.Config) {
+			a.hereErr = because(egress.Ambiguous)
+			c.Shown.Saw(status(active))
+		}},
+		"its room is listed, and does not answer": {in: recorded, known: active, log: []string{"0s get EG_1", "0s rooms standup"}, fails: true, change: func(a *api, c *activities.Config) {
+			a.hereErr, a.live = because(egress.Ambiguous), true
+			c.Shown.Saw(status(active))
+		}},
 		"LiveKit shows no recorders":                    {in: recorded, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}},
 		"it is a page of its own":                       {in: recorded, known: active, page: true, log: []string{"0s get EG_1", "0s stop EG_2"}, change: func(_ *api, c *activities.Config) { c.Shown.Saw(status(active)) }},
 		"it is a page of its own, which has been there": {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID, Room: "standup", Seen: true}, known: active, page: true, absent: true, log: []string{"0s get EG_1"}},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
+	lksdk "github.com/livekit/server-sdk-go/v2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -152,6 +153,25 @@ func TestAnEgressOfAKilledWorkerIsLostByTheRealLiveKitToo(t *testing.T) {
 		require.Equal(t, egress.Lost, v.Status)
 		require.NotEmpty(t, v.Because)
 	}
+}
+
+// Nobody answers for a recorder in a room that is gone, where LiveKit passes the question on to the
+// room.
+func TestAnEgressOfAKilledWorkerIsLostWhereTheRealLiveKitAsksItsRoom(t *testing.T) {
+	t.Parallel()
+	w := newRealWorld(t, map[string]string{"REELKEEPER_LOOK_ENDING": "2s"}, func(o *reallivekit.Options) { o.AsksRoom = true })
+	w.alice("standup")
+	id := w.record("standup")
+	w.underWay(id)
+
+	w.livekit.KillWorker()
+	rooms := lksdk.NewRoomServiceClient(w.livekit.URL, apiKey, apiSecret)
+	_, err := rooms.DeleteRoom(w.ctx(), &livekit.DeleteRoomRequest{Room: "standup"})
+	require.NoError(t, err)
+
+	v := w.judged(id)
+	require.Equal(t, egress.Lost, v.Status)
+	require.Equal(t, livekit.EgressStatus_EGRESS_ACTIVE, w.listed(id).Status)
 }
 
 // A worker that hangs answers no stop, and stays in the room: we wait for its end until the limit.

@@ -38,13 +38,16 @@ type realWorld struct {
 	way     *way
 }
 
-func newRealWorld(t *testing.T, settings map[string]string) *realWorld {
+func newRealWorld(t *testing.T, settings map[string]string, change ...func(*reallivekit.Options)) *realWorld {
 	t.Helper()
 	realBinaries(t)
 	w, l, doorURL := emptyWorld(t, 0)
 	r := &realWorld{world: w, folder: t.TempDir(), way: newWay(t, doorURL)}
 	r.livekit = startReal(t, func(o *reallivekit.Options) {
 		o.Dir, o.WebhookURLs = r.folder, []string{r.way.URL + egress.WebhookPath}
+		for _, f := range change {
+			f(o)
+		}
 	})
 	w.environ["REELKEEPER_PUBLIC_URL"] = r.way.URL
 	maps.Copy(w.environ, patience)
