@@ -26,8 +26,14 @@ type object struct {
 // render returns what `kubectl apply --kustomize` would send, each object strictly decoded.
 func render(t *testing.T, overlay string) []object {
 	t.Helper()
+	return renderIn(t, filepath.Join(root, "deploy", "kubernetes"), overlay)
+}
+
+// renderIn does so with a copy of deploy/kubernetes.
+func renderIn(t *testing.T, folder, overlay string) []object {
+	t.Helper()
 	k := krusty.MakeKustomizer(krusty.MakeDefaultOptions())
-	made, err := k.Run(filesys.MakeFsOnDisk(), filepath.Join(root, "deploy", "kubernetes", "overlays", overlay))
+	made, err := k.Run(filesys.MakeFsOnDisk(), filepath.Join(folder, "overlays", overlay))
 	require.NoError(t, err, overlay)
 	require.NotZero(t, made.Size())
 	var all []object

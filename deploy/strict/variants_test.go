@@ -209,6 +209,23 @@ func TestTheWorkerControllerRunsTheBasesWorker(t *testing.T) {
 	assert.Less(t, last, 100)
 }
 
+// With two tags, a starter would stay at its old release, or an apply would set the workers back.
+func TestOneTagIsThatOfWorkersAndStarter(t *testing.T) {
+	t.Parallel()
+	for _, overlay := range overlays {
+		folder := t.TempDir()
+		require.NoError(t, os.CopyFS(folder, os.DirFS(filepath.Join(root, "deploy", "kubernetes"))))
+		file := filepath.Join(folder, "overlays", "production", "kustomization.yaml")
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		text = regexp.MustCompile(`(newName: )\S+(.*\n\s+newTag: )\S+`).ReplaceAll(text, []byte("${1}registry.example.org/rk${2}9.9.9"))
+		require.NoError(t, os.WriteFile(file, text, 0o600))
+		for name, pod := range pods(renderIn(t, folder, overlay)) {
+			assert.Equal(t, "registry.example.org/rk:9.9.9", pod.Spec.Containers[0].Image, "%s: %s", overlay, name)
+		}
+	}
+}
+
 // The controller mounts the certificate into its workers itself: a second volume of that name would be rejected.
 func TestTheControllerReachesTemporalCloud(t *testing.T) {
 	t.Parallel()
