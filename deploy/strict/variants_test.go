@@ -157,11 +157,11 @@ func TestTheRulesInCommentsAreRules(t *testing.T) {
 	}
 	for where, port := range map[string]int32{
 		"169.254.20.10/32": 53, "169.254.169.254/32": 80, "ingress-nginx": 443, "minio": 9000, "10.0.8.0/24": 443, "10.0.0.0/16": 7880,
-		"169.254.169.252/32": 987, "10.0.9.10/32": 3128,
+		"169.254.169.252/32": 987, "10.0.9.10/32": 3128, "10.0.10.0/24": 7233,
 	} {
 		assert.Equal(t, port, reached[where], where)
 	}
-	assert.Equal(t, 2*8, lines, "to and ports of each")
+	assert.Equal(t, 2*9, lines, "to and ports of each")
 }
 
 func TestKEDAWatchesTheQueueOfTheSettings(t *testing.T) {
