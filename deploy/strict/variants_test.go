@@ -96,6 +96,18 @@ func TestNothingIsReachedThatIsNotNamed(t *testing.T) {
 	assert.Equal(t, "admin", metrics[0].Ports[0].Port.StrVal)
 }
 
+func TestTheDocsSayWhereAPolicyIs(t *testing.T) {
+	t.Parallel()
+	named := regexp.MustCompile("`(reelkeeper-\\w+)`, in `(\\S+)`").FindAllStringSubmatch(string(read(t, "docs/keys.md")), -1)
+	require.NotEmpty(t, named)
+	for _, m := range named {
+		documents := strings.Split(string(read(t, m[2])), "\n---\n")
+		assert.True(t, slices.ContainsFunc(documents, func(d string) bool {
+			return strings.Contains(d, "kind: NetworkPolicy\n") && strings.Contains(d, "name: "+m[1]+"\n")
+		}), "%s has no policy %s", m[2], m[1])
+	}
+}
+
 // A canary, a LiveKit and an agent inside the cluster may all use the starter's Service as the public URL.
 func TestTheStartersServiceIsReachedByTheWorker(t *testing.T) {
 	t.Parallel()
