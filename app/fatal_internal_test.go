@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	enumspb "go.temporal.io/api/enums/v1"
+	namespacepb "go.temporal.io/api/namespace/v1"
 	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
@@ -140,6 +141,43 @@ func TestAWorkerThatIsToldToStopWhileItWaitsForTemporalsReturnStops(t *testing.T
 		ctx, stop := context.WithCancel(t.Context())
 		time.AfterFunc(30*time.Second, stop)
 		require.ErrorIs(t, a.RunWorker(ctx, func() { t.Error("it is not ready") }), context.Canceled)
+		require.NoError(t, a.Close())
+	})
+}
+
+// hanging is a Temporal that no longer answers once workers poll it.
+type hanging struct{ deleted }
+
+// DescribeNamespace promises what makes a worker that stops wait for its polls.
+func (hanging) DescribeNamespace(context.Context, *workflowservice.DescribeNamespaceRequest) (*workflowservice.DescribeNamespaceResponse, error) {
+	return &workflowservice.DescribeNamespaceResponse{NamespaceInfo: &namespacepb.NamespaceInfo{
+		Capabilities: &namespacepb.NamespaceInfo_Capabilities{WorkerPollCompleteOnShutdown: true},
+	}}, nil
+}
+
+func (hanging) PollWorkflowTaskQueue(ctx context.Context, _ *workflowservice.PollWorkflowTaskQueueRequest) (*workflowservice.PollWorkflowTaskQueueResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (hanging) PollActivityTaskQueue(ctx context.Context, _ *workflowservice.PollActivityTaskQueueRequest) (*workflowservice.PollActivityTaskQueueResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (hanging) ShutdownWorker(ctx context.Context, _ *workflowservice.ShutdownWorkerRequest) (*workflowservice.ShutdownWorkerResponse, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestAWorkerStopsInTimeWhereTemporalHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := opened(t, hanging{}, io.Discard)
+		ctx, stop := context.WithCancel(t.Context())
+		var told time.Time
+		require.NoError(t, a.RunWorker(ctx, func() { told = time.Now(); stop() }))
+		require.LessOrEqual(t, time.Since(told), 30*time.Second, "the admin server may take shutdownGrace more: docs/setup.md says 50 s")
 		require.NoError(t, a.Close())
 	})
 }

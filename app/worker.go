@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"go.temporal.io/api/serviceerror"
@@ -108,11 +109,13 @@ func (a *App) work(ctx context.Context, opts worker.Options, prober *ffprobe.Pro
 	if ctx.Err() != nil { // Start takes no context
 		return ctx.Err()
 	}
+	var stopping sync.WaitGroup // both at once: at a Temporal that hangs, each takes up to 30 s
+	defer stopping.Wait()
 	for _, w := range []worker.Worker{main, poll} {
 		if err := start(w); err != nil {
 			return err
 		}
-		defer w.Stop()
+		defer stopping.Go(w.Stop)
 	}
 	ready()
 	select {

@@ -82,5 +82,5 @@ func TestAWorkerHeartbeatsAndStopsInTime(t *testing.T) {
 	require.Positive(t, opts.MaxHeartbeatThrottleInterval)
 	require.LessOrEqual(t, 2*opts.MaxHeartbeatThrottleInterval, 10*time.Second, "as in workflows/policies.go")
 	require.GreaterOrEqual(t, opts.WorkerStopTimeout, activities.RequestTimeout, "a call under way is finished")
-	require.LessOrEqual(t, 2*opts.WorkerStopTimeout, shutdownGrace, "one is stopped after the other")
+	require.LessOrEqual(t, 2*opts.WorkerStopTimeout, shutdownGrace, "first its workflow tasks, then its activities")
 }

@@ -27,7 +27,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, work func
 		Name:  "worker",
 		Usage: "run Reelkeeper's workflows and activities",
 		Description: "It polls the task queues egress and egress-poll of the Temporal namespace until SIGTERM or Ctrl-C,\n" +
-			"and then gives what is under way 20 s and ends within 40 s. It stores nothing: run as many as you like.\n\n" +
+			"and then gives what is under way 10 s and ends within 50 s. It stores nothing: run as many as you like.\n\n" +
 			"It takes no arguments: all settings are environment variables, listed in README.md under Settings.\n" +
 			"LIVEKIT_URL, LIVEKIT_API_KEY, LIVEKIT_API_SECRET and REELKEEPER_PUBLIC_URL are required.\n\n" +
 			"Exit status: 0 asked to stop, 1 a failure, 2 a setting is wrong (the error names it).",

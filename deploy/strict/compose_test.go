@@ -338,7 +338,7 @@ func TestOursHaveTheTimeToStop(t *testing.T) {
 	t.Parallel()
 	p := composed(t)
 	for _, name := range []string{"worker", "starter"} {
-		assert.GreaterOrEqual(t, time.Duration(*p.Services[name].StopGracePeriod), stopping, name)
+		assert.GreaterOrEqual(t, time.Duration(*p.Services[name].StopGracePeriod), stopping[name], name)
 	}
 }
 

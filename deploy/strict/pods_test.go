@@ -18,9 +18,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// stopping is the longest time that a worker or a starter takes to stop: its main part 20 s, and
-// its admin address 20 s more (shutdownGrace in app).
-const stopping = 40 * time.Second
+// stopping is the longest time that a process takes to stop: the main part of a worker 30 s and that
+// of a starter 20 s, and its admin address 20 s more (shutdownGrace in app).
+var stopping = map[string]time.Duration{"worker": 50 * time.Second, "starter": 40 * time.Second}
 
 // pods returns the pod templates of an overlay, by the name of their owner.
 func pods(objects []object) map[string]corev1.PodTemplateSpec {
@@ -147,7 +147,8 @@ func TestProbesAskWhatListens(t *testing.T) {
 func TestPodsHaveTheTimeToStop(t *testing.T) {
 	t.Parallel()
 	everyPod(t, func(t *testing.T, name string, _ []object, pod corev1.PodTemplateSpec) {
-		need := stopping
+		need := stopping[pod.Spec.Containers[0].Name]
+		require.NotZero(t, need, name)
 		if l := pod.Spec.Containers[0].Lifecycle; l != nil {
 			need += time.Duration(l.PreStop.Sleep.Seconds) * time.Second
 		}
