@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/twitchtv/twirp"
+
+	"github.com/reelkeeper/reelkeeper/egress"
 )
 
 const (
@@ -31,6 +33,10 @@ const (
 	// proxyStall is how long a caller may pause while sending a body: twice what the server allows
 	// for a whole request.
 	proxyStall = 30 * time.Second
+
+	// mostLogged is how many bytes are logged of what a caller chose, such as a path: it may be as
+	// long as all headers, 1 MiB.
+	mostLogged = 200
 )
 
 // proxy passes to LiveKit what is not ours.
@@ -102,7 +108,7 @@ func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // hold an access_token.
 func (p *proxy) fail(w http.ResponseWriter, r *http.Request, err error) {
 	ctx, path := r.Context(), strings.TrimPrefix(r.URL.Path, strings.TrimSuffix(p.upstream.Path, "/"))
-	log := p.log.With("method", r.Method, "path", path, "error", err)
+	log := p.log.With("method", egress.Clip(r.Method, mostLogged), "path", egress.Clip(path, mostLogged), "error", err)
 	if ctx.Err() != nil { // A body that stalled ends the context, too.
 		log.DebugContext(ctx, "caller went away")
 		http.Error(w, http.StatusText(http.StatusRequestTimeout), http.StatusRequestTimeout)
