@@ -6,10 +6,13 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/livekit/protocol/auth"
 	"github.com/livekit/protocol/livekit"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -134,4 +137,39 @@ func TestACallersRoomIsOnlyClosedByWhoMayDeleteIt(t *testing.T) {
 	require.Equal(t, http.StatusUnauthorized, b.do(r).Code, "the answer is LiveKit's")
 	require.Empty(t, b.recordings.stopped())
 	require.Equal(t, map[string]int64{"DeleteRoom proxied": 1}, b.counts(t))
+}
+
+// Otherwise, anybody could push all other lines out of a log of limited size.
+func TestCallersWhoMayNotRecordDoNotFillTheLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, nil)
+		participant := "Bearer " + token(t, apiKey, apiSecret, &auth.VideoGrant{RoomJoin: true})
+		ask := func() {
+			for range 100 {
+				b.call(t, "StartWebEgress", `{}`, "Authorization", "Bearer forged")
+				b.call(t, "ListEgress", `{}`, "Authorization", "")
+				b.call(t, "StopEgress", `{}`, "Authorization", participant)
+			}
+		}
+		ask()
+		require.Equal(t, 2, strings.Count(b.log.String(), `"level":"WARN"`), b.log)
+		require.Contains(t, b.log.String(), `"outcome":"unauthenticated","apiKey":"`+apiKey, "whose token lacks the grant is to be found")
+		<-time.After(10 * time.Second)
+		ask()
+		require.Equal(t, 4, strings.Count(b.log.String(), "\n"), b.log)
+		require.EqualValues(t, 200, b.counts(t)["StartWebEgress unauthenticated"], "the metric has them all")
+	})
+}
+
+func TestWhatLiveKitDeniesIsLoggedEachTime(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.liveKit.stop = func(context.Context, string) (*livekit.EgressInfo, error) {
+		return nil, &egress.Error{Reason: egress.Denied, Message: "no permission"}
+	}
+	for range 3 {
+		b.call(t, "StopEgress", `{"egress_id":"EG_1"}`)
+	}
+	require.Equal(t, 3, strings.Count(b.log.String(), `"outcome":"unauthenticated"`), b.log)
 }

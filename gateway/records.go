@@ -7,6 +7,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+	"golang.org/x/time/rate"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -18,17 +19,23 @@ var buckets = []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 2, 3, 5, 9, 
 // other is the label of all methods that we do not look at.
 const other = "other"
 
+// deniedEvery is how often a caller who may not record is logged above debug level: anybody can ask
+// any number of times, and would push all other lines out of a log of limited size.
+const deniedEvery = 10 * time.Second
+
 // records counts and logs the outcome of each request.
 type records struct {
 	log      *slog.Logger
 	requests metric.Int64Counter
 	starts   metric.Float64Histogram
+	denied   map[bool]*rate.Sometimes // by whether the caller's token is good, and only lacks the grant
 	levels   map[Outcome]slog.Level
 	labels   map[string]map[Outcome]metric.MeasurementOption
 }
 
 func newRecords(m metric.Meter, log *slog.Logger) (*records, error) {
 	r := &records{log: log, levels: Outcomes(), labels: map[string]map[Outcome]metric.MeasurementOption{}}
+	r.denied = map[bool]*rate.Sometimes{false: {Interval: deniedEvery}, true: {Interval: deniedEvery}}
 	var err error
 	if r.requests, err = m.Int64Counter("reelkeeper_door_requests_total",
 		metric.WithDescription("Requests to the front door, by method and outcome.")); err != nil {
@@ -77,11 +84,21 @@ func (r *records) passed(ctx context.Context, method string) {
 	r.requests.Add(ctx, 1, r.labels[method][Proxied])
 }
 
+// level returns the level of a request's log line.
+func (r *records) level(c *call) slog.Level {
+	if c.outcome != Unauthenticated || c.grant.RoomRecord {
+		return r.levels[c.outcome]
+	}
+	level := slog.LevelDebug
+	r.denied[c.askedBy != nil].Do(func() { level = r.levels[c.outcome] })
+	return level
+}
+
 // record counts a request of ours and writes its log line. Only starts, stops and failures are
 // logged above debug level.
 func (r *records) record(ctx context.Context, c *call) {
 	took := time.Since(c.began)
-	level := r.levels[c.outcome]
+	level := r.level(c)
 	r.requests.Add(ctx, 1, r.labels[c.method][c.outcome])
 	if _, start := starts[c.method]; start {
 		r.starts.Record(ctx, took.Seconds())

@@ -3,7 +3,11 @@ package webhook_test
 import (
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/metric/noop"
@@ -49,6 +53,43 @@ func TestTheDurationHasLiveKitsBudgetsAmongItsBuckets(t *testing.T) {
 	require.Greater(t, h.DataPoints[0].Sum, 0.0)
 	require.Less(t, h.DataPoints[0].Sum, 2.0)
 	require.Subset(t, h.DataPoints[0].Bounds, []float64{2, 10, 15, 30, 65})
+}
+
+// Otherwise, anybody could push all other lines out of a log of limited size.
+func TestRequestsOfAnybodyDoNotFillTheLog(t *testing.T) {
+	t.Parallel()
+	log := &lines{}
+	b := newBench(t, func(c *webhook.Config) { c.Log = slog.New(slog.NewJSONHandler(log, nil)) })
+	synctest.Test(t, func(t *testing.T) { // without the bench's server, whose sockets would stop the clock
+		participant := sign(t, apiKey, apiSecret, "", func(a *auth.AccessToken) { a.SetSha256("") })
+		ask := func(method, token string) {
+			r := httptest.NewRequest(method, project, strings.NewReader(started()))
+			r.Header.Set("Authorization", token)
+			b.handler.ServeHTTP(httptest.NewRecorder(), r)
+		}
+		all := func() {
+			for range 100 {
+				ask(http.MethodGet, "")
+				for _, token := range []string{"", "forged", sign(t, "APIother", apiSecret, ""), sign(t, apiKey, "another secret", ""), participant} {
+					ask(http.MethodPost, token)
+				}
+			}
+		}
+		all()
+		for _, reason := range []webhook.Reason{
+			webhook.NotPost, webhook.Unsigned, webhook.BadToken, webhook.UnknownKey, webhook.BadSignature, webhook.NoWebhook,
+		} {
+			require.Equal(t, 1, strings.Count(log.String(), `"reason":"`+string(reason)+`"`), reason)
+			require.EqualValues(t, 100, b.counts(t)[reason], "the metric has them all")
+		}
+		<-time.After(10 * time.Second)
+		all()
+		require.Equal(t, 2*6, strings.Count(log.String(), "\n"))
+		for range 3 {
+			ask(http.MethodPost, sign(t, apiKey, apiSecret, "another body"))
+		}
+		require.Equal(t, 3, strings.Count(log.String(), `"level":"WARN","msg":"webhook","reason":"wrong_hash"`), "whoever has our key may be LiveKit")
+	})
 }
 
 func TestAnEndpointThatLacksSomethingNamesIt(t *testing.T) {

@@ -46,7 +46,7 @@ const (
 type Outcome struct {
 	Reason Reason
 	Status int        // HTTP status
-	Level  slog.Level // of its log line
+	Level  slog.Level // of its log line; for those that anybody can cause, of one in 10 s
 
 	group group // in the figures
 }
@@ -80,4 +80,10 @@ func Outcomes() []Outcome {
 		{TemporalFailed, http.StatusServiceUnavailable, slog.LevelError, unavailable},
 		{TemporalSlow, http.StatusServiceUnavailable, slog.LevelError, unavailable},
 	}
+}
+
+// strangers returns the reasons that anybody can cause, since they need no signature of a webhook. The
+// last takes a participant's token.
+func strangers() []Reason {
+	return []Reason{NotPost, Unsigned, BadToken, UnknownKey, BadSignature, NoWebhook}
 }
