@@ -171,5 +171,5 @@ func TestWhatLiveKitDeniesIsLoggedEachTime(t *testing.T) {
 	for range 3 {
 		b.call(t, "StopEgress", `{"egress_id":"EG_1"}`)
 	}
-	require.Equal(t, 3, strings.Count(b.log.String(), `"outcome":"unauthenticated"`), b.log)
+	require.Equal(t, 3, strings.Count(b.log.String(), `"outcome":"error"`), b.log)
 }

@@ -86,7 +86,7 @@ func (r *records) passed(ctx context.Context, method string) {
 
 // level returns the level of a request's log line.
 func (r *records) level(c *call) slog.Level {
-	if c.outcome != Unauthenticated || c.grant.RoomRecord {
+	if c.outcome != Unauthenticated {
 		return r.levels[c.outcome]
 	}
 	level := slog.LevelDebug
