@@ -185,6 +185,22 @@ func TestEveryAlertSaysHowUrgentItIsAndWhatToDo(t *testing.T) {
 	assert.ElementsMatch(t, names, explained, "the headings in %s", runbookFile)
 }
 
+// `starter report` names only recordings whose webhook was missed.
+func TestTheCommandOfAnAlertNamesWhatItIsAbout(t *testing.T) {
+	t.Parallel()
+	docs, commands := read(t, runbookFile), 0
+	for _, a := range alerts(t) {
+		_, section, _ := strings.Cut(docs, "\n### "+a.Alert+"\n")
+		section, _, _ = strings.Cut(section, "\n### ")
+		for _, m := range regexp.MustCompile("run `(starter [^`]+)`").FindAllStringSubmatch(a.Annotations["summary"], -1) {
+			commands++
+			assert.Regexp(t, `^starter (list|doctor)\b`, m[1], a.Alert)
+			assert.Contains(t, section, "`"+m[1], a.Alert)
+		}
+	}
+	require.NotZero(t, commands)
+}
+
 func TestEveryAlertIsShownToFireAndNotTo(t *testing.T) {
 	t.Parallel()
 	var f unitTests
