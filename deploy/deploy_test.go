@@ -33,6 +33,7 @@ type service struct {
 	Restart     string                `yaml:"restart"`
 	ReadOnly    bool                  `yaml:"read_only"`
 	Environment map[string]*string    `yaml:"environment"`
+	Secrets     []string              `yaml:"secrets"`
 	Ports       []string              `yaml:"ports"`
 	Volumes     []string              `yaml:"volumes"`
 	Healthcheck *healthcheck          `yaml:"healthcheck"`

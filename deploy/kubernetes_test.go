@@ -57,3 +57,28 @@ func TestAnUpgradeNamesDeploymentsAndContainersThatAreThere(t *testing.T) {
 	}
 	assert.Equal(t, there, set)
 }
+
+// If one of the two is down, the commands run in the other.
+func TestTheCommandsHaveTwoPlacesToRunInWithTheSameSettings(t *testing.T) {
+	t.Parallel()
+	_, where, _ := strings.Cut(read(t, "docs/operations.md"), "## Where the commands run\n")
+	where, _, _ = strings.Cut(where, "\n## ")
+	var services, deployments []string
+	for _, m := range regexp.MustCompile("`docker compose exec (\\S+) starter ").FindAllStringSubmatch(where, -1) {
+		services = append(services, m[1])
+	}
+	for _, m := range regexp.MustCompile("`kubectl [^`]* exec deploy/reelkeeper-(\\S+) -- starter ").FindAllStringSubmatch(where, -1) {
+		deployments = append(deployments, m[1])
+	}
+	assert.ElementsMatch(t, ours, services)
+	assert.ElementsMatch(t, ours, deployments)
+
+	c := load(t).Services
+	for _, name := range ours {
+		delete(c[name].Environment, "GOMEMLIMIT")
+	}
+	assert.Equal(t, c["worker"].Environment, c["starter"].Environment)
+	assert.Equal(t, c["worker"].Secrets, c["starter"].Secrets)
+	from := regexp.MustCompile(`configMapRef: .*|secretKeyRef: .*|secretName: .*|mountPath: /run/secrets.*`)
+	assert.Equal(t, from.FindAllString(read(t, "deploy/kubernetes/base/worker.yaml"), -1), from.FindAllString(read(t, "deploy/kubernetes/base/starter.yaml"), -1))
+}
