@@ -108,9 +108,9 @@ func used(expr string) []string {
 	return names
 }
 
-// process returns the process metrics in an expression.
+// process returns the metrics of processes in an expression, Prometheus's own included.
 func process(expr string) []string {
-	return regexp.MustCompile(`\bprocess_[a-z_]+`).FindAllString(expr, -1)
+	return regexp.MustCompile(`\bprocess_[a-z_]+|\bup\b`).FindAllString(expr, -1)
 }
 
 // recorded returns the rules' own metrics in an expression.
