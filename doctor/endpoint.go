@@ -14,7 +14,7 @@ func (d *Doctor) endpoint(ctx context.Context) Finding {
 	if d.cfg.Temporal == nil {
 		return d.notChecked("TEMPORAL_ADDRESS")
 	}
-	const fix = "see the log of `starter serve`: whether it reaches Temporal, and whether its TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE are these"
+	const fix = "see the log of `starter serve`: whether it reaches Temporal, whether Temporal's database has space (docs/troubleshooting.md), and whether its TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE are these"
 	now := time.Now()
 	r, err := d.cfg.Temporal.Minutes(ctx, now, now)
 	switch {

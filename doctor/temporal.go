@@ -175,7 +175,7 @@ func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 	now, late := time.Now(), 3*s.Every+scheduleSlack
 	found := fmt.Sprintf("the schedule %q, every %s, last acted %s ago", r.schedule, s.Every, now.Sub(s.Acted).Round(time.Second))
 	if now.Sub(s.Acted) > late {
-		return failed(found, "see whether a worker runs, and whether a round hangs: temporal schedule describe --schedule-id "+r.schedule)
+		return failed(found, "see whether a worker runs, whether Temporal's database has space (docs/troubleshooting.md), and whether a round hangs: temporal schedule describe --schedule-id "+r.schedule)
 	}
 	switch done, err := d.cfg.Temporal.Succeeded(ctx, r.workflow, now.Add(-late)); {
 	case err != nil:
