@@ -151,6 +151,8 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_CONSUMER_CONCURRENCY", "0", "must be positive, got 0"},
 		{"REELKEEPER_WEBHOOK_SECRETS", "hunter2", "want `name: whsec_…` pairs, separated by lines or commas, each with a space after its colon"},
 		{"REELKEEPER_WEBHOOK_SECRETS", "announce:" + oneSecret, "want `name: whsec_…` pairs, separated by lines or commas, each with a space after its colon"},
+		{"REELKEEPER_WEBHOOK_SECRETS", oneSecret + ": announce", "a name is a secret: want `name: whsec_…` pairs"},
+		{"REELKEEPER_WEBHOOK_SECRETS", oneSecret + ": " + otherSecret, "a name is a secret: want `name: whsec_…` pairs"},
 		{"REELKEEPER_WEBHOOK_SECRETS", "announce: hunter2", `"announce": want whsec_ and 24 to 64 bytes in base64`},
 		{"REELKEEPER_WEBHOOK_SECRETS", "announce: whsec_hunter2", `"announce": want whsec_ and 24 to 64 bytes in base64`},
 		{"REELKEEPER_WEBHOOK_SECRETS", "announce: whsec_aHVudGVyMg==", `"announce": want whsec_ and 24 to 64 bytes in base64`},

@@ -27,6 +27,9 @@ func (w *WebhookSecrets) UnmarshalText(b []byte) error {
 	}
 	all := WebhookSecrets{}
 	for _, name := range slices.Sorted(maps.Keys(pairs)) {
+		if strings.Contains(name, secretPrefix) {
+			return fmt.Errorf("a name is a secret: want `name: %s…` pairs", secretPrefix)
+		}
 		all[name] = strings.Fields(pairs[name])
 		if slices.ContainsFunc(all[name], notASecret) {
 			return fmt.Errorf("%q: want %s and %d to %d bytes in base64", name, secretPrefix, leastSecret, mostSecret)

@@ -31,6 +31,7 @@ func TestNoErrorShowsASecretOfAWebhook(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"announce: " + secretOf(23), "announce: " + oneSecret + " " + oneSecret[:20], oneSecret, "announce:" + oneSecret,
+		oneSecret + ": announce", oneSecret + ": " + otherSecret,
 		"announce: [" + oneSecret + "]", "announce: {a: " + oneSecret + "}",
 	} {
 		_, err := Load(with("REELKEEPER_WEBHOOK_SECRETS", text), Worker)
