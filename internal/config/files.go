@@ -3,6 +3,8 @@ package config
 import (
 	"bytes"
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -35,7 +37,7 @@ func ourSecrets() []string {
 // withFiles returns the variables without surrounding space, such as the line ends of a file with
 // CRLF, and each secret as the file has it that NAME_FILE names. An empty file leaves the secret
 // unset, as an empty variable does, so that a file can be mounted whether or not it is used. Errors
-// name the variable, and show nothing of the content.
+// name the variable, and show nothing of the content, nor the path, which may be the secret itself.
 func withFiles(environ map[string]string, secrets ...string) (map[string]string, error) {
 	merged := map[string]string{}
 	for name, value := range environ {
@@ -62,7 +64,10 @@ func withFiles(environ map[string]string, secrets ...string) (map[string]string,
 func readSecret(name, path string) (string, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return "", egress.Invalidf(name+fileSuffix, "%s", err.Error())
+		if e, ok := errors.AsType[*fs.PathError](err); ok { // whose path may be the secret itself
+			err = e.Err
+		}
+		return "", egress.Invalidf(name+fileSuffix, "names no file that can be read (%s)", err)
 	}
 	if bytes.HasPrefix(content, []byte("\ufeff")) {
 		return "", egress.Invalidf(name+fileSuffix, "begins with a byte-order mark; save it without one, which makes it another secret")

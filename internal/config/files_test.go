@@ -73,8 +73,9 @@ func TestWhatIsWrongWithASecretsFileIsNamed(t *testing.T) {
 		message         string
 	}{
 		"both are set":       {"LIVEKIT_API_SECRET_FILE", secretFile(t, "hunter2"), "is set, and so is LIVEKIT_API_SECRET: set only one of the two"},
-		"it is not there":    {"REELKEEPER_SEAL_KEY_FILE", "/nowhere/seal", "open /nowhere/seal: no such file or directory"},
-		"it is a folder":     {"REELKEEPER_CODEC_TOKEN_FILE", "/", "read /: is a directory"},
+		"it is not there":    {"REELKEEPER_SEAL_KEY_FILE", "/nowhere/seal", "names no file that can be read (no such file or directory)"},
+		"it is a folder":     {"REELKEEPER_CODEC_TOKEN_FILE", "/", "names no file that can be read (is a directory)"},
+		"it is the secret":   {"REELKEEPER_NOTIFY_URL_FILE", "https://hooks.example/hunter2", "names no file that can be read (no such file or directory)"},
 		"it has a mark":      {"REELKEEPER_SEAL_KEY_FILE", secretFile(t, "\ufeffhunter2"), "begins with a byte-order mark; save it without one, which makes it another secret"},
 		"it is of no secret": {"REELKEEPER_ANNOUNCE_FOR_FILE", "/x", "is not a setting; did you mean REELKEEPER_ANNOUNCE_FOR?"},
 		"our prefix":         {"REELKEEPER_LIVEKIT_API_SECRET_FILE", "/x", "is not a setting; did you mean LIVEKIT_API_SECRET_FILE?"},
@@ -102,6 +103,8 @@ func TestTemporalsAPIKeyMayBeInAFile(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, opts.Credentials)
 	require.Equal(t, before, environ, "it is the caller's")
+	_, err = TemporalOptions(map[string]string{"TEMPORAL_API_KEY_FILE": "hunter2"})
+	wantInvalid(t, err, "TEMPORAL_API_KEY_FILE", "names no file that can be read (no such file or directory)")
 	environ["TEMPORAL_API_KEY"] = "hunter3"
 	_, err = TemporalOptions(environ)
 	wantInvalid(t, err, "TEMPORAL_API_KEY_FILE", "is set, and so is TEMPORAL_API_KEY: set only one of the two")
