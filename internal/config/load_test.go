@@ -27,8 +27,11 @@ func least() map[string]string {
 func with(name, value string) map[string]string {
 	environ := least()
 	environ[name] = value
-	if strings.HasPrefix(name, "REELKEEPER_EXPECT_") {
-		environ["REELKEEPER_EXPECT"] = "*" // required by these settings
+	switch { // set what a setting needs
+	case strings.HasPrefix(name, "REELKEEPER_EXPECT_"):
+		environ["REELKEEPER_EXPECT"] = "*"
+	case name == "TEMPORAL_WORKER_BUILD_ID":
+		environ["TEMPORAL_DEPLOYMENT_NAME"] = "recorder"
 	}
 	return environ
 }
@@ -161,6 +164,12 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_NOTIFY_URL", "https://hooks.example/a b%zz/hunter2", "want a URL that begins with http:// or https://"},
 		{"REELKEEPER_LISTEN", "7980", `want host:port, got "7980"`},
 		{"REELKEEPER_ADMIN_LISTEN", "localhost", `want host:port, got "localhost"`},
+		{"TEMPORAL_DEPLOYMENT_NAME", "reelkeeper.prod", `must not contain . or :, got "reelkeeper.prod"`},
+		{"TEMPORAL_DEPLOYMENT_NAME", "a:b", `must not contain . or :, got "a:b"`},
+		{"TEMPORAL_DEPLOYMENT_NAME", "__recorder", `must not begin with __, got "__recorder"`},
+		{"TEMPORAL_DEPLOYMENT_NAME", strings.Repeat("x", 481), "must be at most 480 bytes long, has 481"},
+		{"TEMPORAL_WORKER_BUILD_ID", "__1", `must not begin with __, got "__1"`},
+		{"TEMPORAL_WORKER_BUILD_ID", strings.Repeat("x", 256), "must be at most 255 bytes long, has 256"},
 		{"REELKEEPER_PREFLIGHT", "often", `want new, always, off, got "often"`},
 		{"REELKEEPER_LOG_FORMAT", "xml", `want text or json, got "xml"`},
 		{"REELKEEPER_LOG_LEVEL", "loud", `want debug, info, warn or error, got "loud"`},

@@ -24,7 +24,7 @@ const maxStartFor = 50 * time.Minute
 // Validate names the first invalid variable. It requires nothing that only some roles need.
 func (c Config) Validate() error {
 	for _, check := range []func() error{
-		c.checkAddresses, c.Door.checkPublic, c.checkChoices, c.checkPositive, c.Door.checkWaits, c.checkBounds, c.Payloads.validate,
+		c.checkAddresses, c.Door.checkPublic, c.checkChoices, c.checkPositive, c.Door.checkWaits, c.checkBounds, c.Payloads.validate, c.Deployment.validate,
 		c.Storage.validate, c.Verify.validate, c.Expectation().Validate,
 	} {
 		if err := check(); err != nil {
@@ -116,6 +116,31 @@ func (v Verify) validate() error {
 	}
 	if v.LocalFiles != "" && !filepath.IsAbs(v.LocalFiles) {
 		return egress.Invalidf("REELKEEPER_LOCAL_FILES", "want an absolute path, got %q", v.LocalFiles)
+	}
+	return nil
+}
+
+// validate rejects what Temporal's server rejects at each poll, while the worker says that it is
+// ready. The lengths are the server's defaults, by limit.maxIDLength and limit.workerBuildIdSize.
+func (d Deployment) validate() error {
+	if d.Name == "" {
+		return nil // the worker is unversioned
+	}
+	for _, f := range []struct {
+		name, value, without string
+		most                 int // bytes
+	}{
+		{"TEMPORAL_DEPLOYMENT_NAME", d.Name, ".:", 480},
+		{"TEMPORAL_WORKER_BUILD_ID", d.BuildID, "", 255},
+	} {
+		switch {
+		case strings.ContainsAny(f.value, f.without):
+			return egress.Invalidf(f.name, "must not contain . or :, got %q", f.value)
+		case strings.HasPrefix(f.value, "__"):
+			return egress.Invalidf(f.name, "must not begin with __, got %q", f.value)
+		case len(f.value) > f.most:
+			return egress.Invalidf(f.name, "must be at most %d bytes long, has %d", f.most, len(f.value))
+		}
 	}
 	return nil
 }
