@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -116,10 +117,16 @@ func (v value) expanded() (string, error) {
 func (v value) lookUp(name string) (string, error) {
 	if path, ok := strings.CutPrefix(name, "file:"); ok {
 		b, err := os.ReadFile(path)
-		if err != nil {
+		named := strings.TrimRight(string(b), "\r\n")
+		switch {
+		case err != nil:
 			return "", v.fail("%s", err)
+		case named == "":
+			return "", v.fail("the file %s is empty", path)
+		case !utf8.ValidString(named) || strings.HasPrefix(named, "\ufeff"):
+			return "", v.fail("the file %s is not UTF-8 without a byte-order mark", path)
 		}
-		return strings.TrimRight(string(b), "\r\n"), nil
+		return named, nil
 	}
 	if named := v.environ[name]; named != "" {
 		return strings.TrimRight(named, "\r\n"), nil

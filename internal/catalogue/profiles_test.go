@@ -102,6 +102,20 @@ func TestWhatIsWrongWithAProfileIsNamedByLineAndFieldAndNeverShown(t *testing.T)
 	}
 }
 
+func TestASecretsFileThatHoldsNoneIsNamed(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]string{
+		"": "is empty", "\r\n": "is empty",
+		"\ufeffhunter2": "is not UTF-8 without a byte-order mark", "\xff\xfeh\x00": "is not UTF-8 without a byte-order mark",
+	} {
+		secret := filepath.Join(t.TempDir(), "secret")
+		require.NoError(t, os.WriteFile(secret, []byte(content), 0o600))
+		path := written(t, "profiles: {a: {s3: {bucket: b, secret: '${file:"+secret+"}'}}}")
+		_, err := catalogue.Profiles(path, nil)
+		require.EqualError(t, err, "REELKEEPER_STORAGE: "+path+":1: profiles.a.s3.secret: the file "+secret+" "+want)
+	}
+}
+
 func TestAFileOfProfilesThatIsNotThereIsNamed(t *testing.T) {
 	t.Parallel()
 	_, err := catalogue.Profiles("/no/such/file", nil)
