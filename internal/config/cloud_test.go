@@ -221,7 +221,7 @@ func TestAnAPIKeyThatIsRotatedInItsFileTakesNoRestart(t *testing.T) {
 		return c.described(t).authorization
 	}
 	require.Equal(t, "Bearer hunter2", sent())
-	for _, step := range []struct{ content, want string }{{"hunter3\n", "hunter3"}, {"", "hunter3"}, {"\ufeffhunter4", "hunter3"}, {"hunter4", "hunter4"}} {
+	for _, step := range []struct{ content, want string }{{"hunter3\n", "hunter3"}, {"", "hunter3"}, {"\ufeffhunter4", "hunter3"}, {"hunter4\nhunter5", "hunter3"}, {"hunter4", "hunter4"}} {
 		require.NoError(t, os.WriteFile(path, []byte(step.content), 0o600))
 		require.Equal(t, "Bearer "+step.want, sent(), "the file holds %q", step.content)
 	}

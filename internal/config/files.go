@@ -81,7 +81,7 @@ func rotating(path, key string) client.Credentials {
 	var last atomic.Pointer[string]
 	last.Store(&key)
 	return client.NewAPIKeyDynamicCredentials(func(context.Context) (string, error) {
-		if now, err := readSecret(temporalAPIKey, path); err == nil && now != "" {
+		if now, err := readSecret(temporalAPIKey, path); err == nil && now != "" && printable(now) {
 			last.Store(&now)
 		}
 		return *last.Load(), nil

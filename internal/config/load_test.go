@@ -149,6 +149,8 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/#", `want a URL without ? and #: we append paths to it`},
 		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/#here", `want a URL without ? and #: we append paths to it`},
 		{"REELKEEPER_PUBLIC_URL", "https://", `want a URL that begins with http:// or https:// and a host`},
+		{"LIVEKIT_URL", "ws://livekit.example:99999", "want a port from 1 to 65535, got 99999"},
+		{"REELKEEPER_ANNOUNCE_URL", "http://consumer.example:0/in", "want a port from 1 to 65535, got 0"},
 		{"REELKEEPER_ANNOUNCE_URL", "http://a b", "is not a URL"},
 		{"REELKEEPER_CACHED_WORKFLOWS", "0", "must be positive, got 0"},
 		{"REELKEEPER_CONSUMER_CONCURRENCY", "0", "must be positive, got 0"},

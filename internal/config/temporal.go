@@ -55,9 +55,12 @@ func TemporalOptions(environ map[string]string) (client.Options, error) {
 	}
 	profile.Address = cmp.Or(profile.Address, defaultTemporal)
 	profile.Namespace = cmp.Or(profile.Namespace, defaultNamespace)
-	host, _, err := net.SplitHostPort(profile.Address)
-	if err != nil {
+	host, port, err := net.SplitHostPort(profile.Address)
+	if err != nil || !isPort(port) {
 		return client.Options{}, egress.Invalidf(temporalAddress, "want host:port, got %q", profile.Address)
+	}
+	if !printable(profile.APIKey) {
+		return client.Options{}, egress.Invalidf(temporalAPIKey, "is not one line of printable ASCII")
 	}
 	opts, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
 	if err != nil {
@@ -71,6 +74,11 @@ func TemporalOptions(environ map[string]string) (client.Options, error) {
 		opts.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{} // gzip costs more there than it saves
 	}
 	return opts, nil
+}
+
+// printable reports whether gRPC sends a text in a header.
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 // temporalProfileOf reads the TOML profile. A named file or profile must exist; envconfig requires

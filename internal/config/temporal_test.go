@@ -55,11 +55,17 @@ func TestWhatIsWrongWithTemporalsSettingsIsNamed(t *testing.T) {
 		environ        map[string]string
 		field, message string
 	}{
-		"address":   {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_ADDRESS": "temporal"}, "TEMPORAL_ADDRESS", `want host:port, got "temporal"`},
-		"profile":   {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_PROFILE": "prod"}, "TEMPORAL_PROFILE", `no profile "prod" in ` + good},
-		"no file":   {map[string]string{"TEMPORAL_CONFIG_FILE": "/nowhere.toml"}, "TEMPORAL_CONFIG_FILE", "stat /nowhere.toml: no such file or directory"},
-		"bool":      {map[string]string{"TEMPORAL_TLS": "yes"}, "TEMPORAL_TLS", `want true or false, got "yes"`},
-		"half cert": {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_TLS_CLIENT_CERT_PATH": "x"}, "TEMPORAL_TLS", "invalid TLS config: if either client cert or key path is present, other must be present too"},
+		"address":    {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_ADDRESS": "temporal"}, "TEMPORAL_ADDRESS", `want host:port, got "temporal"`},
+		"high port":  {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_ADDRESS": "temporal:99999"}, "TEMPORAL_ADDRESS", `want host:port, got "temporal:99999"`},
+		"no port":    {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_ADDRESS": "temporal:"}, "TEMPORAL_ADDRESS", `want host:port, got "temporal:"`},
+		"port zero":  {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_ADDRESS": "temporal:0"}, "TEMPORAL_ADDRESS", `want host:port, got "temporal:0"`},
+		"port name":  {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_ADDRESS": "temporal:abc"}, "TEMPORAL_ADDRESS", `want host:port, got "temporal:abc"`},
+		"key":        {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_API_KEY": "hunter2\nhunter3"}, "TEMPORAL_API_KEY", "is not one line of printable ASCII"},
+		"key umlaut": {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_API_KEY": "hünter2"}, "TEMPORAL_API_KEY", "is not one line of printable ASCII"},
+		"profile":    {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_PROFILE": "prod"}, "TEMPORAL_PROFILE", `no profile "prod" in ` + good},
+		"no file":    {map[string]string{"TEMPORAL_CONFIG_FILE": "/nowhere.toml"}, "TEMPORAL_CONFIG_FILE", "stat /nowhere.toml: no such file or directory"},
+		"bool":       {map[string]string{"TEMPORAL_TLS": "yes"}, "TEMPORAL_TLS", `want true or false, got "yes"`},
+		"half cert":  {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_TLS_CLIENT_CERT_PATH": "x"}, "TEMPORAL_TLS", "invalid TLS config: if either client cert or key path is present, other must be present too"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

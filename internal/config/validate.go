@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -226,8 +227,16 @@ func checkURL(name, raw string, schemes []string) error {
 		return egress.Invalidf(name, "want a URL that begins with %s:// and a host", strings.Join(schemes, ":// or "))
 	case !slices.Contains(schemes, u.Scheme):
 		return egress.Invalidf(name, "want a URL that begins with %s://, got %q", strings.Join(schemes, ":// or "), u.Scheme+"://"+u.Host)
+	case u.Port() != "" && !isPort(u.Port()):
+		return egress.Invalidf(name, "want a port from 1 to 65535, got %s", u.Port())
 	}
 	return nil
+}
+
+// isPort reports whether s is a port that one can connect to.
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
 }
 
 // require names the first setting that the role needs and that is missing.
