@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/livekit/protocol/auth"
@@ -48,16 +49,23 @@ type Client struct {
 func New(cfg Config) *Client {
 	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
 	cfg.ShareFor = cmp.Or(cfg.ShareFor, time.Second)
+	cfg.URL = HTTPURL(cfg.URL)
 	return &Client{
 		cfg:     cfg,
 		egress:  lksdk.NewEgressClient(cfg.URL, cfg.APIKey, cfg.APISecret),
 		rooms:   lksdk.NewRoomServiceClient(cfg.URL, cfg.APIKey, cfg.APISecret),
-		unified: livekit.NewEgressProtobufClient(HTTPURL(cfg.URL), &http.Client{}),
+		unified: livekit.NewEgressProtobufClient(cfg.URL, &http.Client{}),
 	}
 }
 
-// HTTPURL is LiveKit's URL for plain requests; signalling uses the same place.
-func HTTPURL(url string) string { return signalling.ToHttpURL(url) }
+// HTTPURL is LiveKit's URL for plain requests; signalling uses the same place. The SDK knows the
+// scheme only in lower case.
+func HTTPURL(url string) string {
+	if scheme, rest, ok := strings.Cut(url, "://"); ok {
+		url = strings.ToLower(scheme) + "://" + rest
+	}
+	return signalling.ToHttpURL(url)
+}
 
 // Start asks LiveKit for an egress. It is not idempotent: each call that reaches LiveKit starts
 // another recording. The context's deadline is the only timeout. The SDK's fail-over to other

@@ -26,7 +26,7 @@ func TestEachKindOfRequestReachesItsOwnMethodUnchanged(t *testing.T) {
 	}
 	require.Len(t, requests, len(egress.Kinds()))
 	for method, req := range requests {
-		for _, scheme := range []string{"http", "ws"} {
+		for _, scheme := range []string{"http", "ws", "WS"} {
 			t.Run(method+" over "+scheme, func(t *testing.T) {
 				t.Parallel()
 				p := &project{}

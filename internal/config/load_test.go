@@ -141,6 +141,8 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"LIVEKIT_URL", "livekit.example", `want a URL that begins with ws:// or wss:// or http:// or https:// and a host`},
 		{"LIVEKIT_URL", "ftp://me:pass@livekit.example", `want a URL that begins with ws:// or wss:// or http:// or https://, got "ftp://livekit.example"`},
 		{"LIVEKIT_URL", "me:hunter2@livekit.example", `want a URL that begins with ws:// or wss:// or http:// or https:// and a host`},
+		{"LIVEKIT_URL", "wss://livekit.example/?a=b", `want a URL without ? and #: we append paths to it`},
+		{"LIVEKIT_URL", "wss://livekit.example#here", `want a URL without ? and #: we append paths to it`},
 		{"REELKEEPER_ANNOUNCE_URL", "consumer.example/in?token=hunter2", `want a URL that begins with http:// or https:// and a host`},
 		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/webhooks/livekit", `want a URL without /webhooks/livekit, which we append to it`},
 		{"REELKEEPER_PUBLIC_URL", "https://hooks.example/below/webhooks/livekit/", `want a URL without /webhooks/livekit, which we append to it`},

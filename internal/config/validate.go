@@ -39,13 +39,17 @@ func (c Config) checkAddresses() error {
 	for _, u := range []struct {
 		name, value string
 		schemes     []string
+		base        bool // paths are appended to it
 	}{
-		{"LIVEKIT_URL", c.LiveKit.URL, []string{"ws", "wss", "http", "https"}},
-		{"REELKEEPER_PUBLIC_URL", c.Door.PublicURL, []string{"http", "https"}},
-		{"REELKEEPER_ANNOUNCE_URL", c.Announce.URL, []string{"http", "https"}},
+		{"LIVEKIT_URL", c.LiveKit.URL, []string{"ws", "wss", "http", "https"}, true},
+		{"REELKEEPER_PUBLIC_URL", c.Door.PublicURL, []string{"http", "https"}, true},
+		{"REELKEEPER_ANNOUNCE_URL", c.Announce.URL, []string{"http", "https"}, false},
 	} {
 		if err := checkURL(u.name, u.value, u.schemes); err != nil {
 			return err
+		}
+		if u.base && strings.ContainsAny(u.value, "?#") {
+			return egress.Invalidf(u.name, "want a URL without ? and #: we append paths to it")
 		}
 	}
 	if checkURL("", c.Announce.NotifyURL, []string{"http", "https"}) != nil { // its path may hold a token, so nothing of it is shown
@@ -195,8 +199,8 @@ func positive[T time.Duration | egress.Duration | int](name string, v T) error {
 	return nil
 }
 
-// checkPublic rejects a URL to which no path can be appended, and LiveKit's whole webhook URL: our
-// paths would repeat below it, where no token is recognized.
+// checkPublic rejects a URL with a user, and LiveKit's whole webhook URL: our paths would repeat
+// below it, where no token is recognized.
 func (d Door) checkPublic() error {
 	const name = "REELKEEPER_PUBLIC_URL"
 	u, err := url.Parse(d.PublicURL)
@@ -205,8 +209,6 @@ func (d Door) checkPublic() error {
 		return egress.Invalidf(name, "is not a URL")
 	case u.User != nil:
 		return egress.Invalidf(name, "want a URL without a user: LiveKit sends its own Authorization in place of a password")
-	case strings.ContainsAny(d.PublicURL, "?#"):
-		return egress.Invalidf(name, "want a URL without ? and #: we append paths to it")
 	case strings.Contains(u.Path+"/", egress.WebhookPath+"/"):
 		return egress.Invalidf(name, "want a URL without %s, which we append to it", egress.WebhookPath)
 	}
