@@ -275,14 +275,21 @@ func TestWithoutTheRightCertificatesTemporalIsNotReached(t *testing.T) {
 func TestCredentialsThatCannotBeReadAreNamed(t *testing.T) {
 	t.Parallel()
 	cert, key := newAuthority(t).issue(t, "reelkeeper")
-	for name, environ := range map[string]map[string]string{
-		"no certificate there": {"TEMPORAL_TLS_CLIENT_CERT_PATH": "/nowhere.pem", "TEMPORAL_TLS_CLIENT_KEY_PATH": key},
-		"no key there":         {"TEMPORAL_TLS_CLIENT_CERT_PATH": cert, "TEMPORAL_TLS_CLIENT_KEY_PATH": "/nowhere.pem"},
-		"no authority there":   {"TEMPORAL_TLS_SERVER_CA_CERT_PATH": "/nowhere.pem"},
+	const pair, profile = "TEMPORAL_TLS_CLIENT_CERT_PATH, TEMPORAL_TLS_CLIENT_KEY_PATH", "[profile.default.tls]\nserver_ca_cert_path = \"/nowhere.pem\""
+	for name, tc := range map[string]struct {
+		profile string
+		environ map[string]string
+		field   string
+	}{
+		"no certificate there":   {"", map[string]string{"TEMPORAL_TLS_CLIENT_CERT_PATH": "/nowhere.pem", "TEMPORAL_TLS_CLIENT_KEY_PATH": key}, pair},
+		"no key there":           {"", map[string]string{"TEMPORAL_TLS_CLIENT_CERT_PATH": cert, "TEMPORAL_TLS_CLIENT_KEY_PATH": "/nowhere.pem"}, pair},
+		"no authority there":     {"", map[string]string{"TEMPORAL_TLS_SERVER_CA_CERT_PATH": "/nowhere.pem"}, "TEMPORAL_TLS_SERVER_CA_CERT_PATH"},
+		"no authority beside it": {"", map[string]string{"TEMPORAL_TLS_CLIENT_CERT_PATH": cert, "TEMPORAL_TLS_CLIENT_KEY_PATH": key, "TEMPORAL_TLS_SERVER_CA_CERT_PATH": "/nowhere.pem"}, "TEMPORAL_TLS_SERVER_CA_CERT_PATH"},
+		"none of a profile":      {profile, map[string]string{}, "TEMPORAL_CONFIG_FILE"},
 	} {
-		environ["TEMPORAL_CONFIG_FILE"] = file(t, "")
-		_, err := TemporalOptions(environ)
+		tc.environ["TEMPORAL_CONFIG_FILE"] = file(t, tc.profile)
+		_, err := TemporalOptions(tc.environ)
 		require.ErrorContains(t, err, "/nowhere.pem", name)
-		require.Contains(t, strings.Split(err.Error(), ": "), "TEMPORAL_TLS", name)
+		require.ErrorContains(t, err, tc.field+": invalid TLS config: ", name)
 	}
 }

@@ -64,7 +64,7 @@ func TemporalOptions(environ map[string]string) (client.Options, error) {
 	}
 	opts, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
 	if err != nil {
-		return client.Options{}, egress.Invalidf(temporalTLS, "%s", err.Error())
+		return client.Options{}, egress.Invalidf(certificates(environ, err), "%s", err.Error())
 	}
 	if key := environ[temporalAPIKey]; keyFile != "" && key != "" {
 		opts.Credentials = rotating(keyFile, key)
@@ -74,6 +74,23 @@ func TemporalOptions(environ map[string]string) (client.Options, error) {
 		opts.ConnectionOptions.GrpcCompression = &client.GrpcCompressionNone{} // gzip costs more there than it saves
 	}
 	return opts, nil
+}
+
+// certificates names the variables of the certificates that cannot be used; envconfig's error names
+// none.
+func certificates(environ map[string]string, err error) string {
+	which := temporalTLS + "_CLIENT_"
+	if strings.Contains(err.Error(), "server CA") {
+		which = temporalTLS + "_SERVER_CA_"
+	}
+	var names []string
+	for name, value := range environ {
+		if strings.HasPrefix(name, which) && value != "" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return cmp.Or(strings.Join(names, ", "), temporalFile) // which has the profile
 }
 
 // printable reports whether gRPC sends a text in a header.

@@ -65,7 +65,7 @@ func TestWhatIsWrongWithTemporalsSettingsIsNamed(t *testing.T) {
 		"profile":    {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_PROFILE": "prod"}, "TEMPORAL_PROFILE", `no profile "prod" in ` + good},
 		"no file":    {map[string]string{"TEMPORAL_CONFIG_FILE": "/nowhere.toml"}, "TEMPORAL_CONFIG_FILE", "stat /nowhere.toml: no such file or directory"},
 		"bool":       {map[string]string{"TEMPORAL_TLS": "yes"}, "TEMPORAL_TLS", `want true or false, got "yes"`},
-		"half cert":  {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_TLS_CLIENT_CERT_PATH": "x"}, "TEMPORAL_TLS", "invalid TLS config: if either client cert or key path is present, other must be present too"},
+		"half cert":  {map[string]string{"TEMPORAL_CONFIG_FILE": good, "TEMPORAL_TLS_CLIENT_CERT_PATH": "x"}, "TEMPORAL_TLS_CLIENT_CERT_PATH", "invalid TLS config: if either client cert or key path is present, other must be present too"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
