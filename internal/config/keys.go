@@ -11,6 +11,8 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
+var errTwice = errors.New("has the same name twice")
+
 // Keys are LiveKit API keys with their secrets.
 type Keys map[string]string
 
@@ -24,11 +26,14 @@ func (k *Keys) UnmarshalText(b []byte) error {
 			lines = append(lines, strings.TrimSuffix(strings.TrimSpace(line), ","))
 		}
 		if text = strings.Join(lines, "\n"); len(lines) == 1 {
-			text = "{" + text + "}"
+			text = "{" + text + "\n}" // the line may end with a comment
 		}
 	}
 	var m map[string]string
-	if err := yaml.Unmarshal([]byte(text), &m); err != nil {
+	switch err := yaml.Unmarshal([]byte(text), &m); {
+	case err != nil && strings.Contains(err.Error(), "already defined"):
+		return errTwice
+	case err != nil:
 		return errors.New("want `key: secret` pairs, separated by lines or commas")
 	}
 	for _, key := range slices.Sorted(maps.Keys(m)) {

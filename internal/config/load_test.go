@@ -157,6 +157,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_CACHED_WORKFLOWS", "0", "must be positive, got 0"},
 		{"REELKEEPER_CONSUMER_CONCURRENCY", "0", "must be positive, got 0"},
 		{"REELKEEPER_WEBHOOK_SECRETS", "hunter2", "want `name: whsec_…` pairs, separated by lines or commas, each with a space after its colon"},
+		{"REELKEEPER_WEBHOOK_SECRETS", "announce: " + oneSecret + ", announce: " + otherSecret, "has the same name twice: separate the secrets of one by a space"},
 		{"REELKEEPER_WEBHOOK_SECRETS", "announce:" + oneSecret, "want `name: whsec_…` pairs, separated by lines or commas, each with a space after its colon"},
 		{"REELKEEPER_WEBHOOK_SECRETS", oneSecret + ": announce", "a name is a secret: want `name: whsec_…` pairs"},
 		{"REELKEEPER_WEBHOOK_SECRETS", oneSecret + ": " + otherSecret, "a name is a secret: want `name: whsec_…` pairs"},
@@ -225,6 +226,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_XYZ", "1", "is not a setting"},
 		{"LIVEKIT_KEYS", "APIkey: another", "has a secret for APIkey that differs from LIVEKIT_API_SECRET"},
 		{"LIVEKIT_KEYS", "APIkey:hunter2", "want `key: secret` pairs, separated by lines or commas, each with a space after its colon"},
+		{"LIVEKIT_KEYS", "APIa: hunter2\nAPIa: hunter3", "has the same name twice"},
 		{"LIVEKIT_KEYS", "- hunter2\n- hunter3", "want `key: secret` pairs, separated by lines or commas"},
 	} {
 		t.Run(tc.name+"="+tc.value, func(t *testing.T) {
@@ -301,6 +303,7 @@ func TestKeysComeInLiveKitServersOwnForm(t *testing.T) {
 	want := Keys{"APIa": "x", "APIb": "12345"}
 	for _, text := range []string{
 		"APIa: x\nAPIb: 12345", "APIa: x, APIb: 12345", "{APIa: x, APIb: 12345}", "{\n  \"APIa\": \"x\",\n  \"APIb\": \"12345\"\n}", "APIa: x,\nAPIb: 12345,", "\n  APIa: x\n  APIb: \"12345\"\n", "APIb: 12345,APIa: x,",
+		"APIa: x, APIb: 12345 # ours",
 	} {
 		var got Keys
 		require.NoError(t, got.UnmarshalText([]byte(text)), text)

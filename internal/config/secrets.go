@@ -22,7 +22,10 @@ type WebhookSecrets map[string][]string
 // spaces. Errors never show a secret.
 func (w *WebhookSecrets) UnmarshalText(b []byte) error {
 	var pairs Keys
-	if pairs.UnmarshalText(b) != nil {
+	switch err := pairs.UnmarshalText(b); {
+	case errors.Is(err, errTwice):
+		return fmt.Errorf("%w: separate the secrets of one by a space", err)
+	case err != nil:
 		return errors.New("want `name: whsec_…` pairs, separated by lines or commas, each with a space after its colon")
 	}
 	all := WebhookSecrets{}
