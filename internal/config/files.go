@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -58,6 +59,20 @@ func withFiles(environ map[string]string, secrets ...string) (map[string]string,
 		}
 	}
 	return merged, nil
+}
+
+// fromFile names NAME_FILE in an error about the secret NAME that its file gives.
+func fromFile(environ map[string]string, err error) error {
+	e, ok := errors.AsType[*egress.Error](err)
+	if !ok || !slices.Contains(Secrets(), e.Field) || strings.TrimSpace(environ[e.Field+fileSuffix]) == "" {
+		return err
+	}
+	named := *e
+	named.Field += fileSuffix
+	if rest, unset := strings.CutPrefix(e.Message, notSet); unset {
+		named.Message = "is empty" + rest
+	}
+	return &named
 }
 
 // readSecret returns what the file that NAME_FILE names holds.

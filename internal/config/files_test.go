@@ -63,7 +63,7 @@ func TestAnEmptyFileLeavesASecretUnset(t *testing.T) {
 	delete(environ, "LIVEKIT_API_SECRET")
 	environ["LIVEKIT_API_SECRET_FILE"] = secretFile(t, "")
 	_, err = Load(environ, Serve)
-	wantInvalid(t, err, "LIVEKIT_API_SECRET", "is not set, and the starter's `serve` needs it")
+	wantInvalid(t, err, "LIVEKIT_API_SECRET_FILE", "is empty, and the starter's `serve` needs it")
 }
 
 func TestWhatIsWrongWithASecretsFileIsNamed(t *testing.T) {
@@ -91,7 +91,7 @@ func TestWhatIsWrongWithASecretsFileIsNamed(t *testing.T) {
 	t.Run("its content is wrong", func(t *testing.T) {
 		t.Parallel()
 		_, err := Load(with("LIVEKIT_KEYS_FILE", secretFile(t, "hunter2")), Worker)
-		wantInvalid(t, err, "LIVEKIT_KEYS", "want `key: secret` pairs, separated by lines or commas, each with a space after its colon")
+		wantInvalid(t, err, "LIVEKIT_KEYS_FILE", "want `key: secret` pairs, separated by lines or commas, each with a space after its colon")
 	})
 }
 
@@ -105,6 +105,8 @@ func TestTemporalsAPIKeyMayBeInAFile(t *testing.T) {
 	require.Equal(t, before, environ, "it is the caller's")
 	_, err = TemporalOptions(map[string]string{"TEMPORAL_API_KEY_FILE": "hunter2"})
 	wantInvalid(t, err, "TEMPORAL_API_KEY_FILE", "names no file that can be read (no such file or directory)")
+	_, err = TemporalOptions(map[string]string{"TEMPORAL_API_KEY_FILE": secretFile(t, "hunter2\nhunter3")})
+	wantInvalid(t, err, "TEMPORAL_API_KEY_FILE", "is not one line of printable ASCII")
 	environ["TEMPORAL_API_KEY"] = "hunter3"
 	_, err = TemporalOptions(environ)
 	wantInvalid(t, err, "TEMPORAL_API_KEY_FILE", "is set, and so is TEMPORAL_API_KEY: set only one of the two")

@@ -33,6 +33,11 @@ func Environ() map[string]string { return env.ToMap(os.Environ()) }
 // secret NAME may also be in the file that NAME_FILE names. Every error is an *egress.Error of
 // reason Invalid whose Field is the invalid variable.
 func Load(environ map[string]string, role Role) (Config, error) {
+	c, err := load(environ, role)
+	return c, fromFile(environ, err)
+}
+
+func load(environ map[string]string, role Role) (Config, error) {
 	set, err := withFiles(environ, ourSecrets()...)
 	if err != nil {
 		return Config{}, err

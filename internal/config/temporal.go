@@ -35,7 +35,7 @@ func temporalNames() []string {
 // include our data converter; logger and metrics are left to the caller. TEMPORAL_API_KEY_FILE
 // names a file with the key, which is read at each call. Errors name the invalid variable.
 func TemporalOptions(environ map[string]string) (client.Options, error) {
-	keyFile := strings.TrimSpace(environ[temporalAPIKey+fileSuffix])
+	given, keyFile := environ, strings.TrimSpace(environ[temporalAPIKey+fileSuffix])
 	environ, err := withFiles(environ, temporalAPIKey)
 	if err != nil {
 		return client.Options{}, err
@@ -60,7 +60,7 @@ func TemporalOptions(environ map[string]string) (client.Options, error) {
 		return client.Options{}, egress.Invalidf(temporalAddress, "want host:port, got %q", profile.Address)
 	}
 	if !printable(profile.APIKey) {
-		return client.Options{}, egress.Invalidf(temporalAPIKey, "is not one line of printable ASCII")
+		return client.Options{}, fromFile(given, egress.Invalidf(temporalAPIKey, "is not one line of printable ASCII"))
 	}
 	opts, err := profile.ToClientOptions(envconfig.ToClientOptionsRequest{})
 	if err != nil {

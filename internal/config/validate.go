@@ -19,6 +19,9 @@ const (
 	formatJSON = "json"
 )
 
+// notSet begins an error about a setting that is missing.
+const notSet = "is not set"
+
 // maxStartFor is below the hour that one attempt at a start may take.
 const maxStartFor = 50 * time.Minute
 
@@ -245,7 +248,7 @@ func isPort(s string) bool {
 func (c Config) require(role Role) error {
 	for _, s := range settings(&c) {
 		if s.value.Kind() == reflect.String && s.value.IsZero() && slices.Contains(s.requiredBy, string(role)) {
-			return egress.Invalidf(s.name, "is not set, and %s needs it", asker(role))
+			return egress.Invalidf(s.name, notSet+", and %s needs it", asker(role))
 		}
 	}
 	return nil
