@@ -88,6 +88,15 @@ func TestWhatIsWrongWithASecretsFileIsNamed(t *testing.T) {
 			wantInvalid(t, err, tc.variable, tc.message)
 		})
 	}
+	for name, content := range map[string]string{"UTF-16": "\xff\xfeh\x00", "zeros": "\x00\x00", "two lines": "hunter2\nhunter3"} {
+		t.Run("it has "+name, func(t *testing.T) {
+			t.Parallel()
+			environ := with("LIVEKIT_API_SECRET_FILE", secretFile(t, content))
+			delete(environ, "LIVEKIT_API_SECRET")
+			_, err := Load(environ, Worker)
+			wantInvalid(t, err, "LIVEKIT_API_SECRET_FILE", "is not one line of text")
+		})
+	}
 	t.Run("its content is wrong", func(t *testing.T) {
 		t.Parallel()
 		_, err := Load(with("LIVEKIT_KEYS_FILE", secretFile(t, "hunter2")), Worker)

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -28,11 +30,22 @@ const maxStartFor = 50 * time.Minute
 // Validate names the first invalid variable. It requires nothing that only some roles need.
 func (c Config) Validate() error {
 	for _, check := range []func() error{
-		c.checkAddresses, c.Door.checkPublic, c.checkChoices, c.checkPositive, c.Door.checkWaits, c.checkBounds, c.Payloads.validate, c.Deployment.validate,
+		c.checkSecrets, c.checkAddresses, c.Door.checkPublic, c.checkChoices, c.checkPositive, c.Door.checkWaits, c.checkBounds, c.Payloads.validate, c.Deployment.validate,
 		c.Storage.validate, c.Verify.validate, c.Expectation().Validate,
 	} {
 		if err := check(); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// checkSecrets rejects a secret that is not text, as of a file in UTF-16, or has more than one line.
+// Those of several values have lines, and their own checks.
+func (c Config) checkSecrets() error {
+	for _, s := range settings(&c) {
+		if v := s.value.String(); s.secret && s.value.Kind() == reflect.String && (!utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl)) {
+			return egress.Invalidf(s.name, "is not one line of text")
 		}
 	}
 	return nil
