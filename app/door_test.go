@@ -3,14 +3,21 @@ package app_test
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/livekit/protocol/auth"
+	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
+	"github.com/twitchtv/twirp"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/reelkeeper/reelkeeper/app"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -55,6 +62,46 @@ func TestAWebhookIsAnswered503InTimeWhileTemporalIsDown(t *testing.T) {
 			})
 		}
 	}
+}
+
+// held is a LiveKit that counts the lists it is asked for, and answers none until it is let go.
+type held struct {
+	livekit.Egress
+	lists atomic.Int32
+	letGo chan struct{}
+}
+
+func (l *held) ListEgress(context.Context, *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
+	l.lists.Add(1)
+	<-l.letGo
+	return &livekit.ListEgressResponse{}, nil
+}
+
+func TestOneListOfEverythingIsForAllWebStartsPastTemporal(t *testing.T) {
+	t.Parallel()
+	up := &held{letGo: make(chan struct{})}
+	defer close(up.letGo)
+	liveKit := httptest.NewServer(livekit.NewEgressServer(up))
+	t.Cleanup(liveKit.Close)
+	r := run(t, app.ServeMain, "LIVEKIT_URL", liveKit.URL, "REELKEEPER_FAIL_OPEN_AFTER", "1ms", "REELKEEPER_REQUEST_TIMEOUT", "3s", "REELKEEPER_DELETE_ROOM_WAIT", "off")
+	token, err := auth.NewAccessToken("devkey", canary).SetVideoGrant(&auth.VideoGrant{RoomRecord: true}).ToJWT()
+	require.NoError(t, err)
+	var callers errgroup.Group
+	for i := range 20 {
+		callers.Go(func() error {
+			ctx, err := twirp.WithHTTPRequestHeaders(t.Context(), http.Header{"Authorization": {"Bearer " + token}, "Idempotency-Key": {fmt.Sprintf("page-%d", i)}})
+			if err == nil {
+				_, err = livekit.NewEgressProtobufClient(r.door, http.DefaultClient).StartWebEgress(ctx, &livekit.WebEgressRequest{Url: "https://example.com"})
+			}
+			var said twirp.Error
+			if !errors.As(err, &said) || said.Code() != twirp.DeadlineExceeded {
+				return fmt.Errorf("want no answer in time, got %w", err)
+			}
+			return nil
+		})
+	}
+	require.NoError(t, callers.Wait())
+	require.EqualValues(t, 1, up.lists.Load())
 }
 
 // lines is a log that can be read while it is written.

@@ -69,9 +69,9 @@ type LiveKit interface {
 	Get(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
 	InRoom(ctx context.Context, room string) ([]*livekit.EgressInfo, error)
 	Active(ctx context.Context) ([]*livekit.EgressInfo, error)
-	// All lists everything that LiveKit remembers, or only what has not ended, and returns the
-	// number of calls it took.
-	All(ctx context.Context, active bool) ([]*livekit.EgressInfo, int, error)
+	// Remembered lists everything that LiveKit remembers, which may be large: callers at the same
+	// time share one list, requested after they came.
+	Remembered(ctx context.Context) ([]*livekit.EgressInfo, error)
 	Stop(ctx context.Context, egressID string) (*livekit.EgressInfo, error)
 }
 

@@ -152,9 +152,8 @@ func (l *liveKit) Active(ctx context.Context) ([]*livekit.EgressInfo, error) {
 	return l.which(ctx, "active", func(m *livekit.EgressInfo) bool { return !egress.Ended(m.GetStatus()) })
 }
 
-func (l *liveKit) All(ctx context.Context, _ bool) ([]*livekit.EgressInfo, int, error) {
-	items, err := l.which(ctx, "all", func(*livekit.EgressInfo) bool { return true })
-	return items, 1, err
+func (l *liveKit) Remembered(ctx context.Context) ([]*livekit.EgressInfo, error) {
+	return l.which(ctx, "all", func(*livekit.EgressInfo) bool { return true })
 }
 
 func (l *liveKit) which(ctx context.Context, look string, ok func(*livekit.EgressInfo) bool) ([]*livekit.EgressInfo, error) {

@@ -117,8 +117,7 @@ func (h *Handler) candidates(ctx context.Context, s egress.StartOptions) ([]*liv
 	case room != "":
 		return h.cfg.LiveKit.InRoom(ctx, room)
 	case !s.Made && (h.bypass.of(s.RequestID).known() || h.bypass.young()):
-		items, _, err := h.cfg.LiveKit.All(ctx, false)
-		return items, err
+		return h.cfg.LiveKit.Remembered(ctx)
 	default:
 		return h.cfg.LiveKit.Active(ctx)
 	}
