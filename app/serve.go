@@ -154,14 +154,18 @@ const idleTimeout = 65 * time.Minute
 // errCut reports that requests did not end in the time that a stop allows.
 var errCut = errors.New("requests were still under way, and were cut")
 
-// Serve serves until the context ends, then lets requests in progress finish. Handlers with long
-// bodies or slow answers extend the ReadTimeout deadline themselves.
+// Serve serves until the context ends, then lets requests in progress finish. A request has 15 s to
+// arrive and 30 s, counted from its header, until its answer has been read. Handlers with long bodies
+// or slow answers move these deadlines themselves.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	return serve(ctx, l, h, shutdownGrace)
 }
 
 func serve(ctx context.Context, l net.Listener, h http.Handler, grace time.Duration) error {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, IdleTimeout: idleTimeout}
+	s := &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: idleTimeout,
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -43,6 +43,35 @@ func TestAStopCutsRequestsThatDoNotEnd(t *testing.T) {
 	}
 }
 
+func TestACallerWhoDoesNotReadItsAnswerIsLetGo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := bufconn.Listen(1 << 10)
+		ctx, stop := context.WithCancel(t.Context())
+		served, took := make(chan error, 1), make(chan time.Duration, 1)
+		go func() {
+			served <- Serve(ctx, l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				began := time.Now()
+				_, _ = w.Write(make([]byte, 1<<20)) // more than is buffered
+				took <- time.Since(began)
+			}))
+		}()
+		conn, err := l.DialContext(ctx)
+		require.NoError(t, err)
+		_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		require.NoError(t, err)
+		select {
+		case after := <-took:
+			require.Equal(t, 30*time.Second, after)
+		case <-time.After(24 * time.Hour):
+			require.NoError(t, conn.Close())
+			require.Fail(t, "it still waits")
+		}
+		stop()
+		require.NoError(t, <-served)
+	})
+}
+
 func TestACallerWhoDoesNotFinishIsLetGo(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {

@@ -105,10 +105,15 @@ func oneSlash(r *http.Request) *http.Request {
 	return r
 }
 
+// readFor is how long after an answer was due its caller may still read it.
+const readFor = 30 * time.Second
+
 // serve answers and records a call of ours, even one that panics.
 func (h *Handler) serve(w *response, r *http.Request, c *call, request proto.Message) {
 	defer h.records.record(context.WithoutCancel(r.Context()), c)
 	defer h.contain(w, r, c)
+	// net/http lifts it once the answer has left. A connection that supports no deadline has none.
+	_ = http.NewResponseController(w).SetWriteDeadline(c.deadline.Add(readFor))
 	w.Header().Set("Vary", "Origin")
 	if origin := r.Header.Get("Origin"); origin != "" { // LiveKit allows pages of any origin, too
 		w.Header().Set("Access-Control-Allow-Origin", origin)

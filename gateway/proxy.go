@@ -97,7 +97,9 @@ func (p *proxy) rewrite(r *httputil.ProxyRequest) {
 
 // ServeHTTP passes one request on.
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body := &upload{ReadCloser: r.Body, stall: p.stall, control: http.NewResponseController(w)}
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Time{}) // an answer may be a stream; a connection that supports no deadline has none
+	body := &upload{ReadCloser: r.Body, stall: p.stall, control: control}
 	defer body.end()
 	r = r.WithContext(r.Context()) // A copy: the caller's request stays as it is.
 	r.Body = body

@@ -70,3 +70,29 @@ func TestALateLookAtABodyThatIsOverCutsNoAnswer(t *testing.T) {
 	close(answered)
 	same(t, large, string(first)+readAll(t, res.Body))
 }
+
+func TestAnAnswerIsPassedOnForLongerThanWriteTimeout(t *testing.T) {
+	t.Parallel()
+	var p *passage
+	over := make(chan struct{})
+	p = newPassage(t, "", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "one")
+		_ = http.NewResponseController(w).Flush()
+		p.dial(t, "GET /clock HTTP/1.1\r\nHost: x\r\n\r\n") // which never reads
+		<-over
+		_, _ = io.WriteString(w, "two")
+	}, func(s *http.Server) {
+		through := s.Handler
+		s.WriteTimeout = tick
+		s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/clock" {
+				for err := error(nil); err == nil; _, err = w.Write(make([]byte, 1<<20)) { // Ends by WriteTimeout.
+				}
+				close(over)
+				return
+			}
+			through.ServeHTTP(w, r)
+		})
+	})
+	require.Equal(t, "onetwo", readAll(t, p.do(t, p.request(t, http.MethodGet, "/x", nil)).Body))
+}
