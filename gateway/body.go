@@ -87,6 +87,14 @@ func readNewer(body []byte, request proto.Message) json.RawMessage {
 	return first
 }
 
+// decode reads a body of a media type as Twirp does.
+func decode(media string, body []byte, into proto.Message) error {
+	if media == "application/protobuf" {
+		return proto.Unmarshal(body, into)
+	}
+	return lenient.Unmarshal(firstValue(body), into)
+}
+
 // mediaType returns the media type of a request's body in lower case, as Twirp reads it.
 func mediaType(r *http.Request) string {
 	media, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")

@@ -29,7 +29,8 @@ type Handler struct {
 	livekit upstream
 	flights singleflight.Group // starts past Temporal, by their keys
 	bypass  bypass
-	// whole is held while LiveKit lists everything: 40,000 egresses take some 200 MB.
+	// whole is held by a call that lists everything, until its answer has been written: 40,000
+	// egresses take some 200 MB.
 	whole *semaphore.Weighted
 }
 
@@ -154,6 +155,14 @@ func (h *Handler) answer(w *response, r *http.Request, c *call, request proto.Me
 		raw = readNewer(body, request)
 	}
 	c.request = request
+	if raw == nil && c.everything(mediaType(r), body) {
+		if err := h.turn(r.Context(), c); err != nil {
+			c.cause = err
+			h.refuse(w, c, toTwirp(err))
+			return
+		}
+		defer h.whole.Release(1)
+	}
 	start, isStart := request.(egress.Request)
 	switch {
 	case raw == nil, c.method == stopEgress: // a stop must reach its workflow, whatever else it names

@@ -26,7 +26,7 @@ func (h *Handler) list(ctx context.Context, r *livekit.ListEgressRequest) (*live
 	c.room, c.egressID = r.GetRoomName(), r.GetEgressId()
 	ctx, cancel := context.WithDeadline(ctx, c.deadline)
 	defer cancel()
-	list, err := h.listed(ctx, r)
+	list, err := h.livekit.list(ctx, c.token, r)
 	forgotten := r.GetEgressId() != "" && isNotFound(err)
 	if err != nil && !forgotten {
 		c.cause = err
@@ -46,19 +46,23 @@ func (h *Handler) list(ctx context.Context, r *livekit.ListEgressRequest) (*live
 	return shown, nil
 }
 
-// listed asks LiveKit. Full lists are served one at a time: a caller waits for its turn for at most
-// half of its time, so that the other half is left to ask.
-func (h *Handler) listed(ctx context.Context, r *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
-	c := callOf(ctx)
-	if everything := r.GetRoomName() == "" && r.GetEgressId() == "" && !r.GetActive() && r.GetPageToken() == nil; everything {
-		turn, end := context.WithDeadline(ctx, c.share(1, 2))
-		defer end()
-		if err := h.whole.Acquire(turn, 1); err != nil {
-			return nil, &egress.Error{Reason: egress.RateLimited, Message: "others are listing everything", Err: err}
-		}
-		defer h.whole.Release(1)
+// everything reports whether a call asks for all egresses: from a LiveKit that does not page, the
+// answer may be too large for two at once.
+func (c *call) everything(media string, body []byte) bool {
+	var r livekit.ListEgressRequest
+	return c.method == listEgress && decode(media, body, &r) == nil &&
+		r.GetRoomName() == "" && r.GetEgressId() == "" && !r.GetActive() && r.GetPageToken() == nil
+}
+
+// turn waits until nobody else holds a list of everything, for at most half of the caller's time, so
+// that the other half is left to ask.
+func (h *Handler) turn(ctx context.Context, c *call) error {
+	ctx, end := context.WithDeadline(ctx, c.share(1, 2))
+	defer end()
+	if err := h.whole.Acquire(ctx, 1); err != nil {
+		return &egress.Error{Reason: egress.RateLimited, Message: "others are listing everything", Err: err}
 	}
-	return h.livekit.list(ctx, c.token, r)
+	return nil
 }
 
 func isNotFound(err error) bool {

@@ -244,10 +244,13 @@ type lists struct {
 	answer chan struct{}
 }
 
-func (l lists) ListEgress(_ context.Context, r *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
+func (l lists) ListEgress(ctx context.Context, r *livekit.ListEgressRequest) (*livekit.ListEgressResponse, error) {
 	if r.GetRoomName() == "" && !r.GetActive() {
-		l.asked <- struct{}{}
-		<-l.answer
+		select {
+		case l.asked <- struct{}{}:
+			<-l.answer
+		case <-ctx.Done(): // nobody expects it
+		}
 	}
 	return &livekit.ListEgressResponse{}, nil
 }
@@ -278,6 +281,48 @@ func TestEverythingIsListedForOneAtATime(t *testing.T) {
 	<-l.asked
 	l.answer <- struct{}{}
 	require.Equal(t, http.StatusOK, (<-next).Code)
+}
+
+// unhurried is a caller that does not read its answer until it is let go.
+type unhurried struct {
+	*httptest.ResponseRecorder
+	writing, letGo chan struct{}
+}
+
+func (u *unhurried) Write(b []byte) (int, error) {
+	u.writing <- struct{}{}
+	<-u.letGo
+	return u.ResponseRecorder.Write(b)
+}
+
+// Its list is in memory until then.
+func TestEverythingIsListedForTheNextOnceTheCallerBeforeHasReadIt(t *testing.T) {
+	t.Parallel()
+	for media, body := range map[string]string{"application/json": `{}`, "application/protobuf": ""} {
+		t.Run(media, func(t *testing.T) {
+			t.Parallel()
+			l := lists{asked: make(chan struct{}), answer: make(chan struct{})}
+			b := newBench(t, livekit.NewEgressServer(l))
+			first := &unhurried{httptest.NewRecorder(), make(chan struct{}), make(chan struct{})}
+			r := request(t.Context(), t, "ListEgress", body)
+			r.Header.Set("Content-Type", media)
+			go b.door.ServeHTTP(first, r)
+			<-l.asked
+			l.answer <- struct{}{}
+			<-first.writing
+
+			impatient, end := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer end()
+			require.Equal(t, refusal{"resource_exhausted", "others are listing everything"}, refusalIn(t, b.do(request(impatient, t, "ListEgress", `{}`))))
+			close(first.letGo)
+			answered := make(chan int, 1)
+			next := request(t.Context(), t, "ListEgress", `{}`)
+			go func() { answered <- b.do(next).Code }()
+			<-l.asked
+			l.answer <- struct{}{}
+			require.Equal(t, http.StatusOK, <-answered)
+		})
+	}
 }
 
 func TestWhatLiveKitSaysOfAListReachesTheCaller(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/livekit/protocol/livekit"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
@@ -93,13 +92,7 @@ func format(r *http.Request) string {
 // body.
 func roomOf(format string, body []byte) string {
 	var req livekit.DeleteRoomRequest
-	var err error
-	if format == "application/protobuf" {
-		err = proto.Unmarshal(body, &req)
-	} else {
-		err = lenient.Unmarshal(firstValue(body), &req)
-	}
-	if err != nil {
+	if decode(format, body, &req) != nil {
 		return ""
 	}
 	return req.Room
