@@ -155,7 +155,7 @@ func (h *Handler) answer(w *response, r *http.Request, c *call, request proto.Me
 		raw = readNewer(body, request)
 	}
 	c.request = request
-	if raw == nil && c.everything(mediaType(r), body) {
+	if c.everything(mediaType(r), body) {
 		if err := h.turn(r.Context(), c); err != nil {
 			c.cause = err
 			h.refuse(w, c, toTwirp(err))
