@@ -21,6 +21,10 @@ const unsure = time.Minute
 // some minutes of Temporal's return.
 const remembered = time.Hour
 
+// sweepEvery is how often what is no longer remembered is dropped. Each time, all keys are looked at
+// while starts wait, and an hour of a busy outage leaves very many.
+const sweepEvery = time.Minute
+
 // slowStart is how long an egress that LiveKit starts may be missing from its list, with a margin.
 const slowStart = egress.Unlisted + 6*time.Second
 
@@ -31,6 +35,7 @@ type bypass struct {
 	mu     sync.Mutex
 	outage time.Time // when a start that no workflow knows of last failed open
 	keys   map[string]detour
+	swept  time.Time // when keys were last swept
 }
 
 // detour is a start past Temporal, or one that Temporal may have lost.
@@ -98,7 +103,10 @@ func (b *bypass) put(key string, d detour) {
 	if b.keys == nil {
 		b.keys = map[string]detour{}
 	}
-	maps.DeleteFunc(b.keys, func(_ string, d detour) bool { return d.result != awaited && !d.known() })
+	if time.Since(b.swept) >= sweepEvery {
+		maps.DeleteFunc(b.keys, func(_ string, d detour) bool { return d.result != awaited && !d.known() })
+		b.swept = time.Now()
+	}
 	b.keys[key] = d
 }
 
