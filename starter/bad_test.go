@@ -148,6 +148,14 @@ func TestABadRequestFileIsOneLineAndStartsNothing(t *testing.T) {
 	})
 }
 
+func TestARequestInPlaceOfItsFileIsNotShown(t *testing.T) {
+	t.Parallel()
+	for _, request := range []string{`{"web":{"file_outputs":[{"s3":{"secret":"hunter2"}}]}}`, "\n { \"web\": {\"secret\": \"hunter2\"}}"} {
+		s := newShell()
+		wantRefusal(t, s, s.run(t, "start", "--request", request), "--request: want the path of a file, or - for standard input")
+	}
+}
+
 func TestAMissingOrWrongVariableIsOneLine(t *testing.T) {
 	t.Parallel()
 	for want, environ := range map[string]map[string]string{

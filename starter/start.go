@@ -155,7 +155,10 @@ func (d deps) readRequest(path string) (egress.Request, error) {
 		return parseRequest(b)
 	}
 	b, err := os.ReadFile(path)
-	if err != nil {
+	switch {
+	case err != nil && strings.HasPrefix(strings.TrimSpace(path), "{"): // a request, which may hold credentials
+		return nil, egress.Invalidf("--request", "want the path of a file, or - for standard input")
+	case err != nil:
 		return nil, egress.Invalidf("--request", "%s", err)
 	}
 	return parseRequest(b)
