@@ -206,6 +206,23 @@ func TestAFlagThatIsNamedWithoutAValueIsNotLeftOut(t *testing.T) {
 	}
 }
 
+func TestAnEmptyFlagOfAKindIsNotLeftOut(t *testing.T) {
+	t.Parallel()
+	for kind, tc := range map[string]struct{ rest, flags string }{
+		"room-composite":  {"--room r --file f.mp4 --stream rtmp://x", "room layout base-url file segments playlist preset"},
+		"participant":     {"--room r --identity i --file f.mp4 --stream rtmp://x", "room identity file segments playlist preset"},
+		"track-composite": {"--room r --audio-track TR_a --video-track TR_v --file f.mp4 --stream rtmp://x", "room audio-track video-track file segments playlist preset"},
+		"track":           {"--room r --track TR_1 --file f.mp4", "room track file stream"},
+		"web":             {"--url https://example.com --file f.mp4 --stream rtmp://x", "url file segments playlist preset"},
+	} {
+		for _, flag := range fields(tc.flags) {
+			s := newShell()
+			line := append(fields("start "+kind+" "+tc.rest), "--"+flag, "")
+			wantRefusal(t, s, s.run(t, line...), "--"+flag+": is empty: give it a value, or leave it out")
+		}
+	}
+}
+
 func TestAnArgumentThatIsNoTextIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -76,7 +77,7 @@ func (d deps) startKind(k egress.Kind, usage string, build func(*cli.Command) (e
 			if c.IsSet("request") {
 				return egress.Invalidf("--request", "names its own kind; leave out %s", c.Name)
 			}
-			if err := wantArgs(c); err != nil {
+			if err := cmp.Or(wantArgs(c), wantValues(c, texts(flags)...)); err != nil {
 				return err
 			}
 			r, err := build(c)
@@ -86,6 +87,17 @@ func (d deps) startKind(k egress.Kind, usage string, build func(*cli.Command) (e
 			return d.start(ctx, c, r)
 		},
 	}
+}
+
+// texts returns the names of the flags that take one text.
+func texts(flags []cli.Flag) []string {
+	var names []string
+	for _, f := range flags {
+		if text, ok := f.(*cli.StringFlag); ok {
+			names = append(names, text.Name)
+		}
+	}
+	return names
 }
 
 // encoded builds a request with encoded outputs. That of a track has its own, since a track is not
