@@ -120,6 +120,7 @@ func wantRefusal(t *testing.T, s *shell, got result, want string) {
 func TestABadRequestFileIsOneLineAndStartsNothing(t *testing.T) {
 	t.Parallel()
 	const kinds = "room_composite, web, participant, track_composite, track, egress"
+	const noURL = "want a URL that begins with http:// or https://"
 	for text, want := range map[string]string{
 		"":                           `--request: is not JSON; want {"room_composite": {…}} or another kind`,
 		"{room_name: r}":             `--request: is not JSON; want {"room_composite": {…}} or another kind`,
@@ -128,6 +129,12 @@ func TestABadRequestFileIsOneLineAndStartsNothing(t *testing.T) {
 		`{"room_name": "r"}`:         "room_name: is not a kind of egress; want one of " + kinds,
 		`{"web": {}, "storage":"s"}`: "storage: is not part of a request; remove it, and give the flag --storage",
 		`{"web": {}, "track":{}}`:    "web: is a second request beside track",
+		`{"web": {"webhooks": [{"url": "https://x"}, {"url": "foo"}]}}`: "webhooks[1].url: " + noURL,
+		`{"web": {"webhooks": [{"url": "ftp://x/y"}]}}`:                 "webhooks[0].url: " + noURL,
+		`{"track": {"webhooks": [{"url": "//x"}]}}`:                     "webhooks[0].url: " + noURL,
+		`{"egress": {"webhooks": [{"url": "https://"}]}}`:               "webhooks[0].url: " + noURL,
+		`{"web": {"webhooks": [{"url": " "}]}}`:                         "webhooks[0].url: " + noURL,
+		`{"web": {"webhooks": [{}]}}`:                                   "webhooks[0].url: " + noURL,
 	} {
 		t.Run(text, func(t *testing.T) {
 			t.Parallel()

@@ -143,11 +143,11 @@ func checkOnly(c *cli.Command) error {
 	return nil
 }
 
-// checkURL never shows the URL: URLs of streams and pages contain keys.
-func checkURL(flag, raw string, schemes ...string) error {
+// checkURL never shows the URL: URLs of streams, pages and webhooks contain keys.
+func checkURL(field, raw string, schemes ...string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || !slices.Contains(schemes, strings.ToLower(u.Scheme)) {
-		return egress.Invalidf(flag, "want a URL that begins with %s://", strings.Join(schemes, ":// or "))
+		return egress.Invalidf(field, "want a URL that begins with %s://", strings.Join(schemes, ":// or "))
 	}
 	return nil
 }

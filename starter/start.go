@@ -177,10 +177,20 @@ func (d deps) readRequest(path string) (egress.Request, error) {
 }
 
 // parseRequest first reports text that is not JSON at all, in words that make sense without knowing
-// a parser.
+// a parser. It rejects webhooks that can never be called, although LiveKit and our front door accept
+// them: here nobody loses a recording by it, since the one who typed the URL can correct it at once.
 func parseRequest(b []byte) (egress.Request, error) {
 	if !json.Valid(b) {
 		return nil, egress.Invalidf("--request", `is not JSON; want {"room_composite": {…}} or another kind`)
 	}
-	return egress.ParseRequestFile(b)
+	r, err := egress.ParseRequestFile(b)
+	if err != nil {
+		return nil, err
+	}
+	for i, w := range r.GetWebhooks() {
+		if err := checkURL(fmt.Sprintf("webhooks[%d].url", i), w.GetUrl(), "http", "https"); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
 }
