@@ -52,14 +52,14 @@ var marshalLoose = protojson.MarshalOptions{UseProtoNames: true}
 // UnmarshalJSON is strict: an unknown field is an error that names it, and so is a second request.
 // So a typo in a recording's settings is found here, not when the recording is missed.
 func (in *Input) UnmarshalJSON(b []byte) error {
-	fields, names, err := strictFields(b)
+	o, err := strictObject(b)
 	if err != nil {
 		return err
 	}
 	var out Input
-	for _, name := range names {
-		if err := out.setField(name, fields[name]); err != nil {
-			return cmp.Or(newer(name, fields), err)
+	for _, name := range o.names {
+		if err := out.setField(name, o.fields[name]); err != nil {
+			return cmp.Or(newer(name, o.fields), err)
 		}
 	}
 	*in = out

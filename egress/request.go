@@ -78,21 +78,21 @@ func ParseRequest(k Kind, b []byte) (Request, error) {
 }
 
 // ParseRequestFile reads `{"room_composite": {…}}`: one request under the name of its kind. All
-// other inputs of a workflow are flags of the command.
+// other inputs of a workflow are flags of the command. Errors count lines as the file does.
 func ParseRequestFile(b []byte) (Request, error) {
-	fields, names, err := strictFields(b)
+	o, err := strictObject(b)
 	if err != nil {
 		return nil, err
 	}
 	var in Input
-	for _, name := range names {
+	for _, name := range o.names {
 		switch {
 		case slices.Contains(flagFields, name):
 			return nil, Invalidf(name, "is not part of a request; remove it, and give the flag --%s", strings.ReplaceAll(name, "_", "-"))
 		case NewRequest(Kind(name)) == nil:
 			return nil, Invalidf(name, "is not a kind of egress; want one of %s", strings.Join(kindNames(), ", "))
 		}
-		if err := in.setPlain(name, fields[name]); err != nil {
+		if err := in.setPlain(name, o.inPlace(b, name)); err != nil {
 			return nil, err
 		}
 	}
@@ -113,27 +113,59 @@ func kindNames() []string {
 	return names
 }
 
-// valueShown matches where protojson shows a value, which may be a secret: the value of any field
-// but an enum, whose names are worth showing, and whatever stands in place of an object or a list.
-var valueShown = regexp.MustCompile(`(?s)(invalid value for [a-df-z]\w* (?:field \S+|key)): .*|(unexpected token) [^\[\]{},:].*|(invalid google\S+) .*`)
+var (
+	// valueShown matches where protojson shows a value, which may be a secret: the value of any
+	// field but an enum, whose names are worth showing.
+	valueShown = regexp.MustCompile(`(?s)(invalid value for [a-df-z]\w* (?:field \S+|key)): .*|(invalid google\S+) .*`)
+	// otherShape matches what protojson calls a syntax error in valid JSON: something stands in
+	// place of an object or a list.
+	otherShape = regexp.MustCompile(`(?s)^syntax error (\(line \S+\)): unexpected token (.).*$`)
+)
 
-// protojsonMessage returns a protojson error without its "proto:" prefix, whose spacing
-// deliberately differs from build to build, and without the wrong value.
+// protojsonMessage returns the error for JSON that is valid but no such request: without the prefix
+// "proto:", whose spacing deliberately differs from build to build, and without the wrong value.
 func protojsonMessage(err error) string {
 	msg := strings.ReplaceAll(err.Error(), "\u00a0", " ")
 	msg = strings.TrimSpace(strings.TrimPrefix(msg, "proto:"))
-	return valueShown.ReplaceAllString(msg, "$1$2$3")
+	if m := otherShape.FindStringSubmatch(msg); m != nil {
+		wanted, ok := map[string]string{"{": "a list", "[": "an object"}[m[2]]
+		if !ok {
+			wanted = "an object or a list"
+		}
+		return m[1] + ": want " + wanted
+	}
+	return valueShown.ReplaceAllString(msg, "$1$2")
 }
 
-// strictFields decodes an object's fields, and rejects one that is there twice and a second value
-// after the object.
-func strictFields(b []byte) (map[string]json.RawMessage, []string, error) {
+// object is a JSON object as it was written.
+type object struct {
+	fields map[string]json.RawMessage
+	names  []string         // sorted
+	ends   map[string]int64 // where the value of each ends, in bytes
+}
+
+// inPlace returns a field's value after as many blanks and line breaks as the file has text before
+// it, so that a parser counts lines and columns as the file does.
+func (o object) inPlace(file []byte, name string) json.RawMessage {
+	value := o.fields[name]
+	before := bytes.Map(func(r rune) rune {
+		if r == '\n' {
+			return r
+		}
+		return ' '
+	}, file[:o.ends[name]-int64(len(value))])
+	return append(before, value...)
+}
+
+// strictObject decodes an object, and rejects a field that is there twice and a second value after
+// the object.
+func strictObject(b []byte) (object, error) {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	noObject := Invalidf("request", "is not a JSON object")
 	if first, err := dec.Token(); err != nil || first != json.Delim('{') {
-		return nil, nil, noObject
+		return object{}, noObject
 	}
-	fields := map[string]json.RawMessage{}
+	o := object{fields: map[string]json.RawMessage{}, ends: map[string]int64{}}
 	for dec.More() {
 		var value json.RawMessage
 		name, err := dec.Token()
@@ -141,21 +173,22 @@ func strictFields(b []byte) (map[string]json.RawMessage, []string, error) {
 			err = dec.Decode(&value)
 		}
 		key, _ := name.(string)
-		switch _, twice := fields[key]; {
+		switch _, twice := o.fields[key]; {
 		case err != nil:
-			return nil, nil, noObject
+			return object{}, noObject
 		case twice:
-			return nil, nil, Invalidf(key, "is set twice")
+			return object{}, Invalidf(key, "is set twice")
 		}
-		fields[key] = value
+		o.fields[key], o.ends[key] = value, dec.InputOffset()
 	}
 	if _, err := dec.Token(); err != nil {
-		return nil, nil, noObject
+		return object{}, noObject
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, nil, Invalidf("request", "has more than one JSON value")
+		return object{}, Invalidf("request", "has more than one JSON value")
 	}
-	return fields, sortedKeys(fields), nil
+	o.names = sortedKeys(o.fields)
+	return o, nil
 }
 
 // AddWebhook returns a copy of a request with our webhook before the caller's own, because LiveKit

@@ -43,10 +43,12 @@ func TestAValueOfTheWrongTypeIsNotShown(t *testing.T) {
 		s3(`{"secret":12345678}`):             "web: (line 1:33): invalid value for string field secret",
 		s3(`{"forcePathStyle":"hunter2"}`):    "web: (line 1:41): invalid value for bool field forcePathStyle",
 		s3(`{"metadata":{"a":12345678}}`):     "web: (line 1:40): invalid value for string field value",
-		s3(`"hunter2"`):                       "web: syntax error (line 1:23): unexpected token",
-		s3(`12345678`):                        "web: syntax error (line 1:23): unexpected token",
-		s3(`[{"secret":"hunter2"}]`):          "web: syntax error (line 1:23): unexpected token [",
-		`{"streamOutputs":[{"urls":"rtmp"}]}`: "web: syntax error (line 1:27): unexpected token",
+		s3(`"hunter2"`):                       "web: (line 1:23): want an object or a list",
+		s3(`12345678`):                        "web: (line 1:23): want an object or a list",
+		s3(`[{"secret":"hunter2"}]`):          "web: (line 1:23): want an object",
+		`{"streamOutputs":[{"urls":"rtmp"}]}`: "web: (line 1:27): want an object or a list",
+		`{"fileOutputs":{"filepath":"x"}}`:    "web: (line 1:16): want a list",
+		`null`:                                "web: (line 1:1): want an object or a list",
 	} {
 		_, err := egress.ParseRequest(egress.KindWeb, []byte(text))
 		requireInvalid(t, err, want)
@@ -73,6 +75,21 @@ func TestARequestFileHoldsOneRequestAndNothingElse(t *testing.T) {
 		`{"recover":2,"web":{}}`:              "recover: is not part of a request; remove it, and give the flag --recover",
 		`{"url":"https://example.com"}`:       "url: is not a kind of egress; want one of " + kinds,
 		`{`:                                   "request: is not a JSON object",
+	} {
+		_, err := egress.ParseRequestFile([]byte(file))
+		requireInvalid(t, err, want)
+	}
+}
+
+func TestAWrongFieldIsNamedWithTheLineOfTheFile(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]string{
+		"{\n  \"web\": {\n    \"url\": \"x\",\n    \"fileOutputs\": [\n      {\"s3\": {\"akey\": \"AK\"}}]}}": `web: (line 5:15): unknown field "akey"`,
+		"{\"web\":\n\n\r\n {\n\"url\":5}}":             "web: (line 5:7): invalid value for string field url",
+		`{"web": {"file_outputs": {"filepath": "x"}}}`: "web: (line 1:26): want a list",
+		`{"track": 1, "web": 1}`:                       "track: (line 1:11): want an object or a list",
+		"\n{\"web\" :\n null }":                        "web: (line 3:2): want an object or a list",
+		`{"web": {"url": "ü"}, "track": 5}`:            "track: (line 1:32): want an object or a list",
 	} {
 		_, err := egress.ParseRequestFile([]byte(file))
 		requireInvalid(t, err, want)
