@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -180,6 +181,7 @@ func (d deps) readRequest(path string) (egress.Request, error) {
 // a parser. It rejects webhooks that can never be called, although LiveKit and our front door accept
 // them: here nobody loses a recording by it, since the one who typed the URL can correct it at once.
 func parseRequest(b []byte) (egress.Request, error) {
+	b = bytes.TrimPrefix(b, []byte("\ufeff")) // as some editors write before UTF-8
 	if !json.Valid(b) {
 		return nil, egress.Invalidf("--request", `is not JSON; want {"room_composite": {…}} or another kind`)
 	}

@@ -59,6 +59,7 @@ func TestARequestFileMayHoldAnyKind(t *testing.T) {
 	for _, text := range []string{
 		`{"room_composite": {"room_name": "r", "file_outputs": [{"filepath": "f", "s3": {"bucket": "b", "secret": "s"}}]}}`,
 		`{"egress": {"room_name": "r", "template": {"layout": "grid"}, "outputs": [{"file": {"filepath": "f"}}]}}`,
+		"\ufeff" + `{"web": {"url": "https://example.com", "file_outputs": [{"filepath": "f"}]}}`,
 	} {
 		path := filepath.Join(t.TempDir(), "request.json")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -70,7 +71,7 @@ func TestARequestFileMayHoldAnyKind(t *testing.T) {
 			if got := s.run(t, "start", "--request", from, "--id", "k"); got.status != 0 || s.started.RequestID != "k" {
 				t.Fatalf("got %+v", got)
 			}
-			wantRequest(t, s.started.Request, text)
+			wantRequest(t, s.started.Request, strings.TrimPrefix(text, "\ufeff"))
 		}
 	}
 }
