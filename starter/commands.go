@@ -93,7 +93,7 @@ func (d deps) waitCommand() *cli.Command {
 	return d.byID("wait", "wait for the verdict; exit status 3 when the recording or a part of it failed, is lost, or lacks its media", 0, func(ctx context.Context, c *cli.Command, rec recorder) error {
 		v, err := rec.Wait(ctx, c.Args().First())
 		if err != nil {
-			return err
+			return ranOut(ctx, c, err)
 		}
 		err = show(c, d.stdout, v, printVerdict)
 		media, because, alarming := v.Alarming()
@@ -110,6 +110,15 @@ func (d deps) waitCommand() *cli.Command {
 			return nil
 		}
 	})
+}
+
+// ranOut says that a wait ended by its own time limit: the recording most likely just goes on.
+func ranOut(ctx context.Context, c *cli.Command, err error) error {
+	if egress.ReasonOf(err) != egress.Ambiguous || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return err
+	}
+	return &egress.Error{Reason: egress.Ambiguous, Field: "--timeout", Err: err, Message: fmt.Sprintf(
+		"%s ran out before the verdict came; starter show %s says what it waits for", c.Duration("timeout"), egress.ForCommand(c.Args().First()))}
 }
 
 // stopCommand returns once LiveKit has answered; the upload may still be running.

@@ -24,8 +24,8 @@ start also needs LIVEKIT_API_KEY and LIVEKIT_API_SECRET (or one key in LIVEKIT_K
 workers have it: it seals requests. Other commands on recordings need no secret, unless payloads are encrypted. With a
 dev instance running here, nothing need be set; --dev DIR finds one elsewhere. README.md lists all under Settings.
 
-Exit status: 0 all is well, 1 Reelkeeper failed, 2 an argument or a setting is wrong (the error names it), 3 a recording
-or the installation is not as it should be.`,
+Exit status: 0 all is well, 1 Reelkeeper failed or --timeout ran out, 2 an argument or a setting is wrong (the error names
+it), 3 a recording or the installation is not as it should be.`,
 	"serve": `Listens on REELKEEPER_LISTEN: LiveKit's API for agents, the webhook endpoint at /webhooks/livekit for LiveKit, /healthz
 and /readyz. An agent gives this URL to the client that it records with; LIVEKIT_URL stays LiveKit's own.
 REELKEEPER_ADMIN_LISTEN serves the metrics. On SIGTERM or Ctrl-C it gives what is under way 20 s, and ends within 40 s.

@@ -70,7 +70,8 @@ func TestWithoutAWorkerNothingIsLostAndAllIsSaid(t *testing.T) {
 	if got = s.run(t, "report --json"); got.status != 0 || !strings.Contains(got.stdout, `"running": 1,`) {
 		t.Errorf("report: got %+v", got)
 	}
-	if got = s.run(t, "wait patient --timeout 2s"); got.status != 1 || got.stderr != "starter: deadline_exceeded: wait for egress/patient: no answer in time\n" {
+	want = "starter: --timeout: 2s ran out before the verdict came; starter show patient says what it waits for\n"
+	if got = s.run(t, "wait patient --timeout 2s"); got.status != 1 || got.stderr != want {
 		t.Errorf("wait: got %+v", got)
 	}
 	want = "starter: deadline_exceeded: egress.stop of egress/patient: no answer in time; if no worker runs "
