@@ -65,10 +65,10 @@ func demoCommand(stdout, stderr io.Writer) *cli.Command {
 		OnUsageError: app.UsageError,
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "egresses", Value: 20, Usage: "how many to record"},
-			&cli.FloatFlag{Name: "webhook-loss", Usage: "rate of webhook-lost and of room-webhook-lost, `0..1` (default: 0.3, and 0 with --fault)"},
+			&cli.FloatFlag{Name: "webhook-loss", Usage: "rate of webhook-lost and of room-webhook-lost, `0..1`", DefaultText: "0.3, and 0 with --fault"},
 			&cli.StringSliceFlag{Name: "fault", Usage: "inject a fault of LiveKit's, `NAME=RATE`; may be repeated"},
 			&cli.BoolFlag{Name: "faults", Usage: "list the faults and what each teaches, and exit"},
-			&cli.Uint64Flag{Name: "seed", Usage: "repeat the faults of an earlier run (default: a new one)"},
+			&cli.Uint64Flag{Name: "seed", Usage: "repeat the faults of an earlier run", DefaultText: "a new one"},
 			&cli.StringFlag{Name: "state", Usage: "keep the instance's state in `DIR` (default: a temporary one)"},
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON object instead of the table"},
 		},

@@ -242,5 +242,8 @@ func TestEachCommandHasAManual(t *testing.T) {
 	for _, c := range append(dev.Commands, dev) {
 		require.Regexp(t, `(?m)^Examples:\n  go run ./dev`, c.Description, c.Name)
 		require.Regexp(t, `(?m)^Exit status: 0 .*1 .*`, c.Description, c.Name)
+		for _, f := range c.Flags {
+			require.LessOrEqual(t, strings.Count(f.String(), "(default:"), 1, f)
+		}
 	}
 }

@@ -37,6 +37,26 @@ func wantExamples(t *testing.T, c *cli.Command, name string, documented map[stri
 	}
 }
 
+func TestTheHelpOfEachFlagHasOneDefault(t *testing.T) {
+	t.Parallel()
+	wantOneDefault(t, deps{}.root())
+}
+
+// wantOneDefault requires it of the flags of a command and of each one below it. The help must also
+// say what a default of 0 means.
+func wantOneDefault(t *testing.T, c *cli.Command) {
+	t.Helper()
+	for _, f := range c.Flags {
+		require.LessOrEqual(t, strings.Count(f.String(), "(default:"), 1, "%s: %s", c.Name, f)
+		if strings.Contains(f.String(), "(default: 0") {
+			require.Contains(t, f.String(), "; 0 ", "%s: what a zero means", c.Name)
+		}
+	}
+	for _, sub := range c.Commands {
+		wantOneDefault(t, sub)
+	}
+}
+
 func TestTheHelpOfEachKindNamesThePlaceholdersOfItsPaths(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[string]string{

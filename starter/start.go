@@ -29,8 +29,8 @@ func (d deps) startCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "request", Usage: "start the request in `FILE` (- for standard input): {\"room_composite\": {…}}, in protojson"},
 			&cli.StringFlag{Name: "id", Usage: "idempotency `KEY`: the same key twice starts one recording"},
-			&cli.DurationFlag{Name: "max-duration", Usage: "stop the recording after `DURATION`"},
-			&cli.IntFlag{Name: "recover", Usage: "start the recording again up to `N` times, as its next part, when it fails, is lost or reaches LiveKit's limit while its room is live (default: the worker's REELKEEPER_RECOVER)"},
+			&cli.DurationFlag{Name: "max-duration", Usage: "stop the recording after `DURATION`", DefaultText: "none"},
+			&cli.IntFlag{Name: "recover", Usage: "start the recording again up to `N` times, as its next part, when it fails, is lost or reaches LiveKit's limit while its room is live", DefaultText: "the worker's REELKEEPER_RECOVER"},
 			&cli.StringFlag{Name: "storage", Usage: "storage profile `NAME` to record to (default: the worker's default profile, for outputs without a storage of their own)"},
 			&cli.BoolFlag{Name: "preflight", Usage: "test the storage before the start, even if it was tested just before"},
 			&cli.StringFlag{Name: "pipeline", Usage: "run the pipeline `NAME` when the recording ends (default: the default one in the worker's REELKEEPER_PIPELINE)"},
