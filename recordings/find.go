@@ -23,7 +23,10 @@ func (c *Client) Find(ctx context.Context, id string) (string, error) {
 		return id, nil
 	}
 	if !strings.HasPrefix(id, egress.EgressIDPrefix) {
-		return egress.WorkflowID(id), egress.ValidateRequestID(id)
+		if egress.ValidateRequestID(id) != nil {
+			return "", egress.Invalidf("ID", "want an egress ID (EG_…), a request ID or a workflow ID (egress/…), got %q", id)
+		}
+		return egress.WorkflowID(id), nil
 	}
 	lookup, cancel := context.WithTimeout(ctx, c.cfg.FindFor)
 	defer cancel()

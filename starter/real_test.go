@@ -106,8 +106,11 @@ func TestWhatTemporalDoesNotKnowIsTheCallersMistake(t *testing.T) {
 			t.Errorf("%s: got %+v", line, got)
 		}
 	}
-	if got := s.run(t, "show a/b"); got.status != 2 || got.stderr != `starter: id: want 1 to 128 characters of [A-Za-z0-9._-], got "a/b"`+"\n" {
-		t.Errorf("got %+v", got)
+	for _, line := range []string{"show a/b", "stop a/b", "wait a/b", "retry a/b", "skip a/b announce", "redeliver a/b"} {
+		got := s.run(t, line)
+		if got.status != 2 || got.stderr != `starter: ID: want an egress ID (EG_…), a request ID or a workflow ID (egress/…), got "a/b"`+"\n" {
+			t.Errorf("%s: got %+v", line, got)
+		}
 	}
 	s["TEMPORAL_NAMESPACE"] = "nowhere"
 	for _, line := range []string{"list", "show x", aRoom} {
