@@ -80,6 +80,11 @@ func demoCommand(stdout, stderr io.Writer) *cli.Command {
 			if !cmd.IsSet("seed") {
 				d.seed = rand.Uint64N(1_000_000)
 			}
+			for _, f := range cmd.Root().Flags {
+				if f.IsSet() {
+					return egress.Invalidf("--"+f.Names()[0], "stands before demo, which does not read it; see dev demo --help")
+				}
+			}
 			if err := d.validate(cmd.Args().Slice()); err != nil {
 				return err
 			}

@@ -60,9 +60,9 @@ func command(stdout, stderr io.Writer) *cli.Command {
 
 		HideHelpCommand: true,
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "state", Value: app.DevState, Usage: "keep the state in `DIR`, which outlives the process"},
-			&cli.IntFlag{Name: "port-base", Usage: "move all ports: starter at `N`, then admin, LiveKit, Temporal, its UI", DefaultText: defaultPorts.String()},
-			&cli.BoolFlag{Name: "json", Usage: "print one JSON line once ready"},
+			&cli.StringFlag{Name: "state", Local: true, Value: app.DevState, Usage: "keep the state in `DIR`, which outlives the process"},
+			&cli.IntFlag{Name: "port-base", Local: true, Usage: "move all ports: starter at `N`, then admin, LiveKit, Temporal, its UI", DefaultText: defaultPorts.String()},
+			&cli.BoolFlag{Name: "json", Local: true, Usage: "print one JSON line once ready"},
 		},
 		Action: func(ctx context.Context, cmd *cli.Command) error {
 			if cmd.Args().Present() {
