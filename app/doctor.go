@@ -40,8 +40,10 @@ func Doctor(environ map[string]string) (*doctor.Doctor, func(), error) {
 			c.Sealer, conf.Sealer = keys, keys
 		}
 	}
-	if cfg.LiveKit.URL != "" && cfg.LiveKit.APISecret != "" {
+	if cfg.LiveKit.URL != "" {
 		c.LiveKitURL = livekit.HTTPURL(cfg.LiveKit.URL)
+	}
+	if cfg.LiveKit.URL != "" && cfg.LiveKit.APIKey != "" && cfg.LiveKit.APISecret != "" {
 		c.LiveKit = livekit.New(livekit.Config{URL: cfg.LiveKit.URL, APIKey: cfg.LiveKit.APIKey, APISecret: cfg.LiveKit.APISecret})
 	}
 	problem = errors.Join(problem, storages(&c, cfg, environ), codecSettings(cfg.Payloads))

@@ -39,6 +39,18 @@ func TestTheDoctorHoldsTheWaitsOfAStartAgainstEachOther(t *testing.T) {
 	}
 }
 
+func TestTheDoctorAsksNoLiveKitWithHalfAKey(t *testing.T) {
+	t.Parallel()
+	for _, missing := range []string{"LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"} {
+		d, end, err := app.Doctor(environ(t, missing, ""))
+		require.NoError(t, err)
+		findings := d.Run(t.Context(), doctor.LiveKitAPI)
+		end()
+		require.Equal(t, doctor.Fail, findings[0].Status)
+		require.Contains(t, findings[0].Found, "not checked: "+missing+": is not set")
+	}
+}
+
 func TestTheDoctorTriesNoStoreUnlessItKnowsWhichHostsItMayReach(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "storage.yaml")
