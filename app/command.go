@@ -31,12 +31,16 @@ func UsageError(_ context.Context, c *cli.Command, err error, _ bool) error {
 	if m := wrongFlag.FindStringSubmatch(words); m != nil {
 		reason := m[3]
 		switch {
+		case strings.HasSuffix(reason, "value out of range"):
+			reason = "it is out of range"
 		case strings.Contains(reason, "duration"):
-			reason = `want a duration such as "3h"`
+			reason = egress.WantDuration(strings.Trim(m[1], `"`))
 		case reason == "parse error": // only for a bool
 			reason = "want true or false"
 		case strings.Contains(reason, "ParseUint"):
 			reason = "want a whole number, 0 or more"
+		case strings.Contains(reason, "ParseInt"):
+			reason = "want a whole number"
 		case strings.Contains(reason, "strconv.Parse"):
 			reason = "want a number"
 		}

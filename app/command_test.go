@@ -18,13 +18,18 @@ import (
 func TestWhatTheFlagParserSaysIsSaidInOurWords(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"--prot 1":    "--prot: is not a flag of cut; see cut --help",
-		"--port":      "--port: needs a value",
-		"--port http": `--port: "http" is not a valid value: want a number`,
-		"--loss 30%":  `--loss: "30%" is not a valid value: want a number`,
-		"--seed=-1":   `--seed: "-1" is not a valid value: want a whole number, 0 or more`,
-		"--every 3":   `--every: "3" is not a valid value: want a duration such as "3h"`,
-		"--json=x":    `--json: "x" is not a valid value: want true or false`,
+		"--prot 1":                    "--prot: is not a flag of cut; see cut --help",
+		"--port":                      "--port: needs a value",
+		"--port http":                 `--port: "http" is not a valid value: want a whole number`,
+		"--port 1.5":                  `--port: "1.5" is not a valid value: want a whole number`,
+		"--port 99999999999999999999": `--port: "99999999999999999999" is not a valid value: it is out of range`,
+		"--seed 99999999999999999999": `--seed: "99999999999999999999" is not a valid value: it is out of range`,
+		"--loss 1e999":                `--loss: "1e999" is not a valid value: it is out of range`,
+		"--every 9999999h":            `--every: "9999999h" is not a valid value: want a duration of at most 2562047h`,
+		"--loss 30%":                  `--loss: "30%" is not a valid value: want a number`,
+		"--seed=-1":                   `--seed: "-1" is not a valid value: want a whole number, 0 or more`,
+		"--every 3":                   `--every: "3" is not a valid value: want a duration such as "3h"`,
+		"--json=x":                    `--json: "x" is not a valid value: want true or false`,
 	} {
 		c := &cli.Command{
 			Name: "cut", OnUsageError: app.UsageError, Writer: &bytes.Buffer{}, ErrWriter: &bytes.Buffer{},

@@ -32,7 +32,7 @@ func TestWhatIsTypedWrongIsToldInOneLineAndNothingIsStarted(t *testing.T) {
 	}{
 		"an unknown command":                 {"play", `dev: play: is not a command`},
 		"an unknown flag":                    {"--prot-base 9000", "dev: --prot-base: is not a flag of dev; see dev --help"},
-		"a port that is no number":           {"--port-base http", `dev: --port-base: "http" is not a valid value: want a number`},
+		"a port that is no number":           {"--port-base http", `dev: --port-base: "http" is not a valid value: want a whole number`},
 		"a port for root alone":              {"--port-base 80", "dev: --port-base: want a port from 1024 to 65531, got 80"},
 		"a port of zero":                     {"--port-base 0", "dev: --port-base: want a port from 1024 to 65531, got 0"},
 		"ports beyond the last":              {"--port-base 65532", "dev: --port-base: want a port from 1024 to 65531, got 65532"},
@@ -60,7 +60,7 @@ func TestWhatIsTypedWrongIsToldInOneLineAndNothingIsStarted(t *testing.T) {
 		"nothing to record":                  {"demo --egresses 0", "dev: --egresses: want 1 to 10000, got 0"},
 		"less than nothing":                  {"demo --egresses=-1", "dev: --egresses: want 1 to 10000, got -1"},
 		"more than one machine can":          {"demo --egresses 10001", "dev: --egresses: want 1 to 10000, got 10001"},
-		"some":                               {"demo --egresses some", `dev: --egresses: "some" is not a valid value: want a number`},
+		"some":                               {"demo --egresses some", `dev: --egresses: "some" is not a valid value: want a whole number`},
 		"a seed below zero":                  {"demo --seed=-1", `dev: --seed: "-1" is not a valid value: want a whole number, 0 or more`},
 		"a demo on another instance's state": {"demo --state " + full, "dev: --state: " + full + " is not empty"},
 		"a demo whose state is a file":       {"demo --state " + file, "dev: --state: "},

@@ -3,6 +3,7 @@ package egress
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"time"
 )
 
@@ -32,8 +33,24 @@ func (d *Duration) UnmarshalJSON(b []byte) error {
 func (d *Duration) UnmarshalText(b []byte) error {
 	v, err := time.ParseDuration(string(b))
 	if err != nil {
-		return fmt.Errorf(`want a duration such as "3h", got %q`, b)
+		return fmt.Errorf("%s, got %q", WantDuration(string(b)), b)
 	}
 	*d = Duration(v)
 	return nil
+}
+
+// LongestDuration is the longest that Go can hold, some 292 years, in whole hours.
+const LongestDuration = "2562047h"
+
+var durationText = regexp.MustCompile(`^(\d+(\.\d*)?(ns|us|µs|ms|s|m|h))+$`)
+
+// TooLong reports whether a text that time.ParseDuration refuses is a duration all the same.
+func TooLong(refused string) bool { return durationText.MatchString(refused) }
+
+// WantDuration says what should stand in place of a text that time.ParseDuration refuses.
+func WantDuration(refused string) string {
+	if TooLong(refused) {
+		return "want a duration of at most " + LongestDuration
+	}
+	return `want a duration such as "3h"`
 }

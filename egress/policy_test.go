@@ -75,12 +75,16 @@ func TestADurationIsReadAndWrittenAsGoWritesIt(t *testing.T) {
 func TestADurationWithoutItsUnitIsRefused(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`3`:      `want a duration such as "3h", got 3`,
-		`"3"`:    `want a duration such as "3h", got "3"`,
-		`""`:     `want a duration such as "3h", got ""`,
-		`"3d"`:   `want a duration such as "3h", got "3d"`,
-		`["3h"]`: `want a duration such as "3h", got ["3h"]`,
-		`null`:   `want a duration such as "3h", got ""`,
+		`3`:               `want a duration such as "3h", got 3`,
+		`"3"`:             `want a duration such as "3h", got "3"`,
+		`""`:              `want a duration such as "3h", got ""`,
+		`"3d"`:            `want a duration such as "3h", got "3d"`,
+		`["3h"]`:          `want a duration such as "3h", got ["3h"]`,
+		`null`:            `want a duration such as "3h", got ""`,
+		`"9999999h"`:      `want a duration of at most 2562047h, got "9999999h"`,
+		`"1.5s9999999.h"`: `want a duration of at most 2562047h, got "1.5s9999999.h"`,
+		`"9999999hh"`:     `want a duration such as "3h", got "9999999hh"`,
+		`"x9999999h"`:     `want a duration such as "3h", got "x9999999h"`,
 	} {
 		d := egress.Duration(time.Minute)
 		require.EqualError(t, d.UnmarshalJSON([]byte(text)), want)

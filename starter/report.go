@@ -90,6 +90,9 @@ func moment(flag, text string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, text); err == nil {
 		return t, nil
 	}
+	if egress.TooLong(text) {
+		return time.Time{}, egress.Invalidf(flag, "%q is too long: want at most %s", text, egress.LongestDuration)
+	}
 	return time.Time{}, egress.Invalidf(flag, `%q is not a time: want a duration before now such as "24h", or a time such as 2026-05-04T00:00:00Z`, text)
 }
 
