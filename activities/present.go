@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/livekit/protocol/livekit"
@@ -17,11 +18,11 @@ type rooms interface {
 
 // recorderIn reports whether an egress's own participant is in its room, and, if that shows it, that
 // the room itself is gone. Some LiveKit servers pass the question on to the room: once it is gone,
-// nobody answers, as if LiveKit were down. Only the list of rooms tells these apart, and only if it
-// answers without the room does the participant count as absent.
+// they say that nobody answers. Only if their list of rooms then lacks the room does the participant
+// count as absent. What is not LiveKit's answer, and so has no code, says nothing of either.
 func recorderIn(ctx context.Context, api rooms, room, sid, egressID string) (here, roomGone bool, err error) {
 	here, err = api.Present(ctx, room, egressID)
-	if egress.ReasonOf(err) != egress.Ambiguous {
+	if said, _ := errors.AsType[*egress.Error](err); said == nil || said.Reason != egress.Ambiguous || said.Code == "" {
 		return here, false, err
 	}
 	if live, listErr := liveRoom(ctx, api, room, sid); live != nil || listErr != nil {

@@ -172,12 +172,15 @@ func TestWhereNobodyAnswersForARecorderTheListOfRoomsTells(t *testing.T) {
 		"the list is not answered":     {egress.Ambiguous, &api{live: true, liveErr: because(egress.Ambiguous)}, still, 1},
 		"LiveKit is not there":         {egress.Unreachable, &api{}, still, 0},
 		"too many have asked":          {egress.RateLimited, &api{}, still, 0},
+		"a proxy answered":             {"", &api{hereErr: &egress.Error{Reason: egress.Ambiguous}}, still, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				a := tc.a
-				a.onGet, a.hereErr = is(active), because(tc.said)
+				if a.onGet = is(active); tc.said != "" {
+					a.hereErr = because(tc.said)
+				}
 				_, why := looked(t, a, question(), false)
 				require.Equal(t, tc.want, why)
 				require.Equal(t, tc.rooms, a.count["rooms"])
