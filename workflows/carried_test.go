@@ -159,6 +159,22 @@ func TestAFullHistoryWaitsForNoMoreThanOneEventOfThoseThatComeNow(t *testing.T) 
 	require.Less(t, l.took(), time.Minute)
 }
 
+// Here it is not the caller's webhook that the next run waits for.
+func TestEventsAreRelayedWhileAFullHistoryWaitsForTheConsumer(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	l.announce = func(egress.Event) error { return l.downFor(time.Hour, 10*time.Minute) }
+	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+	l.at(2*time.Minute, func() { l.SetContinueAsNewSuggested(true) })
+	for _, second := range []int64{180, 780, 1380} {
+		l.webhook(time.Duration(second)*time.Second, egress.EventUpdated, part(2, active, second))
+	}
+
+	l.nextRun(hooked(t, "https://a.example.com/hook"))
+
+	require.Equal(t, []string{"0 egress_ended", "0 egress_updated", "0 egress_updated", "0 egress_updated"}, l.told)
+}
+
 func TestANoticeHasBegunBeforeAFullHistoryGoesOn(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)

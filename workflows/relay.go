@@ -14,7 +14,7 @@ type relays struct {
 	queue workflow.Channel
 	due   int  // events that wait or are under way; the queue does not count the one that its reader has
 	over  bool // the end is announced, or is about to be
-	last  bool // nothing more is taken, as the history is full
+	last  bool // nothing more is taken, as the next run waits for nothing else
 }
 
 // relayBuffer is far more than an egress has events: its worker sends a handful of updates.
@@ -57,7 +57,7 @@ func (r *relays) end() {
 // relayed.
 func (r *relays) reopen() {
 	r.end()
-	r.over = false
+	r.over, r.last = false, false
 }
 
 func (r *relays) idle() bool { return r.due == 0 }

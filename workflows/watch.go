@@ -142,7 +142,7 @@ func (e *run) takeWebhook(ctx workflow.Context, ev egress.Event) {
 		return
 	}
 	if !o.Final && e.IsOfThisPart(o) && len(egress.Webhooks(o.Info.Proto())) == 0 { // else LiveKit serves them
-		e.relays.take(ev, workflow.GetInfo(ctx).GetContinueAsNewSuggested())
+		e.relays.take(ev, workflow.GetInfo(ctx).GetContinueAsNewSuggested() && e.quiet(ctx))
 	}
 	if part, waits := e.unheard[o.Info.ID()]; waits && !o.Info.RanAgain(part.Latest) {
 		part.Observe(o)
