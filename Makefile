@@ -29,7 +29,7 @@ mutate:
 SCENARIO ?= faults/ci.yaml
 faults:
 	go run ./internal/devtemporal/build
-	go run ./faults $(if $(RESUME),--resume $(RESUME),--scenario $(SCENARIO)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	go run ./faults $(if $(RESUME),--resume $(RESUME),--scenario $(SCENARIO) $(if $(SEED),--seed $(SEED))) $(ARGS)
 
 # Builds without one of the safeguards, each of which the fault suite must catch.
 faults-safeguards:

@@ -47,7 +47,7 @@ func keep(ctx, wild context.Context, p part, first running, log *record, seed ui
 			return err
 		}
 		if exit := stop(ctx, r, k.Asked); exit != "" {
-			if err := log.add(check.Kill{At: time.Now(), Part: p.name, Asked: true, Exit: exit}); err != nil {
+			if err := log.add(check.Kill{At: time.Now(), Part: p.name, Name: p.replica, Asked: true, Exit: exit}); err != nil {
 				return err
 			}
 		}
@@ -82,13 +82,13 @@ func (p part) watch(ctx, wild context.Context, r running, random *rand.Rand) (*c
 			if err := r.Err(); err != nil {
 				exit = err.Error()
 			}
-			return &check.Kill{At: time.Now(), Part: p.name, Down: exitWait, Exit: exit}, nil
+			return &check.Kill{At: time.Now(), Part: p.name, Name: p.replica, Down: exitWait, Exit: exit}, nil
 		case <-due:
 			if due = nil; wild.Err() != nil {
 				continue
 			}
 			asked := random.Float64() < p.kills.Asked
-			return &check.Kill{At: time.Now(), Part: p.name, Down: p.kills.down(random), Asked: asked}, nil
+			return &check.Kill{At: time.Now(), Part: p.name, Name: p.replica, Down: p.kills.down(random), Asked: asked}, nil
 		}
 	}
 }

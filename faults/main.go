@@ -95,12 +95,9 @@ func fits(cmd *cli.Command) error {
 			return egress.Invalidf("--"+name, "is empty: give it a value, or leave it out")
 		}
 	}
-	for old, others := range map[string][]string{
-		"resume": {"check", "scenario", "seed", "lives", "state"},
-		"check":  {"scenario", "seed", "lives", "state", "bin"},
-	} {
-		for _, name := range others {
-			if cmd.IsSet(old) && cmd.IsSet(name) {
+	for _, old := range []string{"resume", "check"} {
+		for _, name := range []string{"check", "scenario", "seed", "lives", "state"} {
+			if old != name && cmd.IsSet(old) && cmd.IsSet(name) {
 				return egress.Invalidf("--"+name, "does not go with --%s, whose folder holds all of the run", old)
 			}
 		}

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -140,9 +141,9 @@ func (j *judge) crashed(kills []Kill) {
 	for _, k := range kills {
 		switch ours := k.Part == "worker" || k.Part == "door"; {
 		case ours && strings.HasPrefix(k.Exit, crash):
-			j.found(KindCrashed, 0, "", "a %s exited by itself at %s: %s", k.Part, k.At.UTC().Format(time.RFC3339), k.Exit)
+			j.found(KindCrashed, 0, "", "%s exited by itself at %s: %s", cmp.Or(k.Name, k.Part), k.At.UTC().Format(time.RFC3339), k.Exit)
 		case ours && k.Asked && k.Exit != "":
-			j.found(KindCrashed, 0, "", "a %s that was asked to stop did not do so well, at %s: %s", k.Part, k.At.UTC().Format(time.RFC3339), k.Exit)
+			j.found(KindCrashed, 0, "", "%s, which was asked to stop, did not do so well, at %s: %s", cmp.Or(k.Name, k.Part), k.At.UTC().Format(time.RFC3339), k.Exit)
 		}
 	}
 }

@@ -144,6 +144,7 @@ type Step struct {
 type Kill struct {
 	At   time.Time     `json:"at"`
 	Part string        `json:"part"`
+	Name string        `json:"name,omitempty"` // which worker or which door: its log's name
 	Down time.Duration `json:"down"`
 	// Asked says that it was not killed but asked to stop.
 	Asked bool `json:"asked,omitempty"`
