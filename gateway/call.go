@@ -126,8 +126,8 @@ func (c *call) permit() twirp.Error {
 	return nil
 }
 
-// failed records an error that the caller receives. Where the caller may record, it is our own key that
-// LiveKit denies.
+// failed records an error that the caller receives. Where we accept the caller's token, and LiveKit
+// denies it or ours, LiveKit has other keys than we have.
 func (c *call) failed(err twirp.Error) {
 	c.code, c.outcome = err.Code(), outcomeOf(err.Code())
 	if c.outcome == Unauthenticated && c.grant.RoomRecord {

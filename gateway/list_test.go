@@ -336,7 +336,7 @@ func TestWhatLiveKitSaysOfAListReachesTheCaller(t *testing.T) {
 	t.Parallel()
 	for said, outcome := range map[twirp.Error]string{
 		twirp.NewError(twirp.ResourceExhausted, "rate limit exceeded"): "refused",
-		twirp.NewError(twirp.Unauthenticated, "permissions denied"):    "error", // it is our key that it refuses
+		twirp.NewError(twirp.Unauthenticated, "permissions denied"):    "error", // it has other keys than we have
 		twirp.NewError(twirp.NotFound, "room does not exist"):          "refused",
 	} {
 		b := newBench(t, livekit.NewEgressServer(&listing{err: said}))

@@ -142,7 +142,8 @@ func (v Verify) validate() error {
 }
 
 // validate rejects what Temporal's server rejects at each poll, while the worker says that it is
-// ready. The lengths are the server's defaults, by limit.maxIDLength and limit.workerBuildIdSize.
+// ready. The lengths are those of a server with its default limits: a name has half of limit.maxIDLength
+// (1000), less what its own workflows add to it, and a build ID has limit.workerBuildIdSize.
 func (d Deployment) validate() error {
 	if d.Name == "" {
 		return nil // the worker is unversioned
