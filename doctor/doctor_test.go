@@ -216,7 +216,7 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 		"not checked by a wrong one":      {doctor.Webhook, doctor.Config{Problem: &egress.Error{Field: "LIVEKIT_URL", Message: "is not set"}}, doctor.Fail, "not checked: LIVEKIT_URL: is not set", "the README has the table"},
 		"no schedule":                     {doctor.Schedule, with(func(s *temporal) { s.noPlan = &egress.Error{Reason: egress.NotFound} }), doctor.Warn, "there is no schedule", "REELKEEPER_RECONCILE_EVERY"},
 		"no schedule by unknown settings": {doctor.Schedule, doctor.Config{Temporal: temporal{noPlan: &egress.Error{Reason: egress.NotFound}}, Problem: errors.New("a wrong setting")}, doctor.Fail, "there is no schedule", "start or restart a worker"},
-		"no schedule that is to be":       {doctor.Schedule, doctor.Config{Temporal: temporal{noPlan: &egress.Error{Reason: egress.NotFound}}, ReconcileEvery: time.Minute}, doctor.Fail, "there is no schedule", "start or restart a worker"},
+		"no schedule that is to be":       {doctor.Schedule, doctor.Config{Temporal: temporal{noPlan: &egress.Error{Reason: egress.NotFound}}, ReconcileEvery: time.Minute}, doctor.Fail, "there is no schedule", "first create it with announce_since"},
 		"a canary":                        {doctor.Canary, with(func(*temporal) {}), doctor.OK, `the schedule "egress-canary", every 1m0s`, ""},
 		"a paused canary":                 {doctor.Canary, with(func(s *temporal) { s.paused = true }), doctor.Fail, "is paused", "--schedule-id egress-canary"},
 		"no canary":                       {doctor.Canary, with(func(s *temporal) { s.noPlan = &egress.Error{Reason: egress.NotFound} }), doctor.Warn, `there is no schedule "egress-canary"`, "REELKEEPER_CANARY_EVERY"},

@@ -160,7 +160,7 @@ func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 	case egress.ReasonOf(err) == egress.NotFound && r.every == 0 && d.cfg.Problem == nil: // otherwise nothing is known of the settings
 		return warn(fmt.Sprintf("there is no schedule %q, since %s is off: %s", r.schedule, r.setting, r.without), "set "+r.setting+" if that is not what you want")
 	case egress.ReasonOf(err) == egress.NotFound:
-		return failed(fmt.Sprintf("there is no schedule %q: %s", r.schedule, r.without), "start or restart a worker, which creates it; if "+r.setting+" is off for the workers, set it to off here, too")
+		return failed(fmt.Sprintf("there is no schedule %q: %s", r.schedule, r.without), gone(r.schedule)+"; if "+r.setting+" is off for the workers, set it to off here, too")
 	case err != nil:
 		return noAnswer("not checked: ", err)
 	case s.Others:
@@ -190,6 +190,15 @@ func (d *Doctor) scheduled(ctx context.Context, r rounds) Finding {
 		return warn(fmt.Sprintf("%s, but %s is %s here", found, r.setting, r.every), "restart a worker with the current settings, or set "+r.setting+" here as the workers have it")
 	}
 	return ok(found)
+}
+
+// gone returns how a schedule comes back. Ends from before the reconciler's was created are announced only
+// if it says so.
+func gone(schedule string) string {
+	if schedule == egress.ReconcileSchedule {
+		return "start or restart a worker, which creates it; if there was one before, first create it with announce_since, or ends from meanwhile are not announced: docs/backup.md"
+	}
+	return "start or restart a worker, which creates it"
 }
 
 // days formats a duration as retentions are usually given.
