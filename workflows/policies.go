@@ -38,10 +38,9 @@ var searchOptions = workflow.ActivityOptions{
 	Summary:             "look for the egress, and do not start it",
 }
 
-// pollOptions: an attempt is one look of two calls, or of up to five if the participant is absent or
-// the egress does not begin. A look without news is a failed attempt, whose error sets the delay of the
-// next one. The retry policy's own interval is for attempts that died, which the missing heartbeat
-// shows.
+// pollOptions: an attempt is one look of two calls, or of up to five (activities.CallsPerPoll says when).
+// A look without news is a failed attempt, whose error sets the delay of the next one. The retry
+// policy's own interval is for attempts that died, which the missing heartbeat shows.
 var pollOptions = workflow.ActivityOptions{
 	TaskQueue:           egress.PollQueue,
 	StartToCloseTimeout: time.Minute, // LiveKit may take 10 s for each call
