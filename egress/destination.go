@@ -2,6 +2,8 @@ package egress
 
 import (
 	"fmt"
+	"path"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -79,6 +81,22 @@ type Destination struct {
 	// Segment is the intended length of a segment in seconds. 0: LiveKit's own choice.
 	Segment uint32
 	Upload  Upload
+}
+
+// cleanPath returns a path of a request as LiveKit cleans it before it fills in the {placeholders}:
+// a trailing slash stays, and nothing leads out of the store's root.
+func cleanPath(asked string) string {
+	clean := path.Clean(asked)
+	for strings.HasPrefix(clean, "../") {
+		clean = clean[len("../"):]
+	}
+	switch {
+	case clean == "." || clean == "..":
+		return ""
+	case strings.HasSuffix(asked, "/"):
+		return clean + "/"
+	}
+	return clean
 }
 
 // uploading is any LiveKit output that can bring its own store.

@@ -2,6 +2,7 @@ package egress
 
 import (
 	"cmp"
+	"path"
 	"strconv"
 	"strings"
 )
@@ -31,11 +32,15 @@ func (u Upload) HasKeys() bool {
 	return u.S3.GetAccessKey() != "" || u.GCP.GetCredentials() != "" || u.Azure.GetAccountKey() != "" || u.AliOSS.GetAccessKey() != ""
 }
 
-// ProbePath returns the path of a probe's object: beside the output, as far as the output's path
-// is known before LiveKit fills in its {placeholders}.
+// ProbePath returns the path of a probe's object: in the output's directory, as far as that is
+// known before LiveKit fills in its {placeholders}. Segments lie in their playlist's, or below it.
 func (d Destination) ProbePath(name string) string {
-	path, _, _ := strings.Cut(cmp.Or(d.Path, d.Playlist), "{")
-	return path[:strings.LastIndex(path, "/")+1] + ".reelkeeper-probe-" + name
+	dir, _ := path.Split(cleanPath(d.Playlist))
+	if dir == "" {
+		dir, _ = path.Split(cleanPath(d.Path))
+	}
+	dir, _, _ = strings.Cut(dir, "{")
+	return dir[:strings.LastIndex(dir, "/")+1] + ".reelkeeper-probe-" + name
 }
 
 // fault says which field of the upload a store's answer blames, and what is wrong with it.

@@ -22,7 +22,15 @@ func TestAProbeLiesBesideTheOutput(t *testing.T) {
 		"one at once":             {"{room_name}/a.mp4", "", ".reelkeeper-probe-x"},
 		"from the root":           {"/a.mp4", "", "/.reelkeeper-probe-x"},
 		"a playlist alone":        {"", "hls/p.m3u8", "hls/.reelkeeper-probe-x"},
-		"segments before it":      {"seg/s", "hls/p.m3u8", "seg/.reelkeeper-probe-x"},
+		"segments below it":       {"seg/s", "hls/p.m3u8", "hls/.reelkeeper-probe-x"},
+		"segments beside it":      {"s", "tenants/a/{room_name}/p.m3u8", "tenants/a/.reelkeeper-probe-x"},
+		"below an unknown one":    {"seg/s", "{room_name}/p.m3u8", ".reelkeeper-probe-x"},
+		"a playlist beside them":  {"seg/s", "p.m3u8", "seg/.reelkeeper-probe-x"},
+		"from above the root":     {"../../rec/a.mp4", "", "rec/.reelkeeper-probe-x"},
+		"from here":               {"./rec/a.mp4", "", "rec/.reelkeeper-probe-x"},
+		"two slashes":             {"rec//a.mp4", "", "rec/.reelkeeper-probe-x"},
+		"two slashes at the end":  {"rec//", "", "rec/.reelkeeper-probe-x"},
+		"nothing but above":       {"..", "./", ".reelkeeper-probe-x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
