@@ -189,7 +189,7 @@ func segmentPrefix(to Destination, m *livekit.EgressInfo) string {
 // segmentTemplate returns what the names of a destination's segments begin with, including the
 // placeholders that only LiveKit fills in.
 func segmentTemplate(to Destination, m *livekit.EgressInfo) string {
-	dir, playlist := path.Split(to.Playlist)
+	dir, playlist := path.Split(cleanPath(to.Playlist))
 	return segmentsOf(to, m, dir, strings.TrimSuffix(playlist, path.Ext(playlist)))
 }
 
@@ -197,9 +197,9 @@ func segmentTemplate(to Destination, m *livekit.EgressInfo) string {
 // below it if the prefix names another one. If the prefix has no name, or the request no playlist,
 // both have the same name.
 func segmentsOf(to Destination, m *livekit.EgressInfo, playlistDir, playlist string) string {
-	dir, name := path.Split(to.Path)
-	asked, _ := path.Split(to.Playlist)
-	if name == "" || to.Playlist == "" && playlist != "" {
+	dir, name := path.Split(cleanPath(to.Path))
+	asked, list := path.Split(cleanPath(to.Playlist))
+	if name == "" || asked+list == "" && playlist != "" {
 		name = playlist
 	}
 	switch {
