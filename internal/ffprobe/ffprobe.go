@@ -87,11 +87,18 @@ func Find(path string) (*Prober, error) {
 // media. Two of those say why it was not played: context.DeadlineExceeded that there was no time,
 // and syscall.ENOMEM that it would take more memory than ffprobe may have.
 func (p *Prober) Length(ctx context.Context, size int64, read Read) (egress.Duration, error) {
-	told, err := p.ask(ctx, size, read, "-show_entries", "format=duration:stream=duration")
+	told, err := p.ask(ctx, size, read, "-show_entries", "format=format_name,duration:stream=duration")
 	if err != nil {
 		return 0, err
 	}
-	return parse(told)
+	length, format, err := parse(told)
+	if err != nil || format != "mp3" {
+		return length, err
+	}
+	if counts, err := countsFrames(ctx, read); err != nil || !counts { // then ffprobe has guessed by the bitrate of the first frames
+		return 0, err
+	}
+	return length, nil
 }
 
 // ask makes ffprobe answer in JSON.
@@ -144,9 +151,10 @@ func run(cmd *exec.Cmd, bytes uint64, begin func()) error {
 	return cmd.Wait()
 }
 
-// parse reads ffprobe's JSON: the longest duration of the file and its streams.
-func parse(b []byte) (egress.Duration, error) {
+// parse reads ffprobe's JSON: the longest duration of the file and its streams, and the format.
+func parse(b []byte) (length egress.Duration, format string, err error) {
 	type part struct {
+		Format   string `json:"format_name"`
 		Duration string `json:"duration"`
 	}
 	var told struct {
@@ -154,10 +162,10 @@ func parse(b []byte) (egress.Duration, error) {
 		Streams []part `json:"streams"`
 	}
 	if err := json.Unmarshal(b, &told); err != nil {
-		return 0, fmt.Errorf("ffprobe's answer: %w", err)
+		return 0, "", fmt.Errorf("ffprobe's answer: %w", err)
 	}
 	if len(told.Streams) == 0 {
-		return 0, unplayable("it has no audio and no video")
+		return 0, "", unplayable("it has no audio and no video")
 	}
 	longest := 0.0
 	for _, p := range append(told.Streams, told.Format) {
@@ -165,7 +173,7 @@ func parse(b []byte) (egress.Duration, error) {
 			longest = max(longest, seconds)
 		}
 	}
-	return egress.Duration(longest * float64(time.Second)), nil
+	return egress.Duration(longest * float64(time.Second)), told.Format.Format, nil
 }
 
 func unplayable(why string) error {
