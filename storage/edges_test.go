@@ -143,6 +143,26 @@ func TestWhoIsThrottledIsNotRefused(t *testing.T) {
 	requireReason(t, err, egress.Unreachable, "out: cannot look at the object: the store answers 400 Throttling")
 }
 
+func TestARoleIsAskedForAtTheEndpointLikeLiveKit(t *testing.T) {
+	t.Parallel()
+	cfg := storage.Config{Client: through(answering(func(r *http.Request) (*http.Response, error) {
+		switch {
+		case r.URL.Host != "store.example":
+			return reply(r, http.StatusForbidden, `<ErrorResponse><Error><Code>InvalidClientTokenId</Code></Error></ErrorResponse>`), nil
+		case r.Method == http.MethodPost:
+			return reply(r, http.StatusOK, `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>role</AccessKeyId><SecretAccessKey>s</SecretAccessKey>`+
+				`<SessionToken>t</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`), nil
+		case r.Header.Get("X-Amz-Security-Token") != "t":
+			return reply(r, http.StatusForbidden, `<Error><Code>AccessDenied</Code></Error>`), nil
+		}
+		return reply(r, http.StatusOK, ""), nil
+	}))}
+	u := &livekit.S3Upload{AccessKey: "key", Secret: "s3cr3t", Bucket: "recordings", Endpoint: "https://store.example", ForcePathStyle: true, AssumeRoleArn: "arn:minio:iam:::role/x"}
+	found, err := storage.New(cfg).Probe(t.Context(), to(u), "x")
+	require.NoError(t, err)
+	require.Equal(t, egress.ProbeGood, found)
+}
+
 func TestANameThatNobodyResolvesIsNoMissingObject(t *testing.T) {
 	t.Parallel()
 	cfg := storage.Config{Client: through(failing{&net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "acc.blob.core.windows.net", IsNotFound: true}}})}

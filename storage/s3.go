@@ -47,6 +47,7 @@ func (s *Stores) openS3(ctx context.Context, field string, u *livekit.S3Upload) 
 		return nil, err
 	}
 	if role := u.GetAssumeRoleArn(); role != "" {
+		cfg.BaseEndpoint = endpoint // LiveKit, too, asks there for the role: MinIO and Ceph give out their own
 		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), role, func(o *stscreds.AssumeRoleOptions) {
 			if id := u.GetAssumeRoleExternalId(); id != "" {
 				o.ExternalID = &id
