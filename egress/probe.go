@@ -46,6 +46,9 @@ func (d Destination) ProbePath(name string) string {
 // fault says which field of the upload a store's answer blames, and what is wrong with it.
 type fault struct{ field, because string }
 
+// NoToken is the code of a refused token, which has none of its own.
+const NoToken = "no token"
+
 // faults are the answers that mean no, by the store's code. All others may be temporary, or due to
 // where we ask from. A policy that binds a key to addresses denies access, too: then preflight must
 // be off.
@@ -64,10 +67,10 @@ var faults = map[Store]map[string]fault{
 		"IllegalLocationConstraintException": {"region", "is not the bucket's"},
 	},
 	StoreGCP: { // Google tells it by the status alone
-		"400": {"credentials", "are refused"}, // for the token: an account that is gone, or a key that is
-		"401": {"credentials", "are refused"},
-		"403": {"credentials", "may not write there"},
-		"404": {"bucket", "there is no such bucket"},
+		NoToken: {"credentials", "are refused"}, // an account that is gone, or a key that is
+		"401":   {"credentials", "are refused"},
+		"403":   {"credentials", "may not write there"},
+		"404":   {"bucket", "there is no such bucket"},
 	},
 	StoreAzure: { // without AuthorizationFailure, which may be about the address that we ask from
 		"AuthenticationFailed":               {"account_key", "is refused"},

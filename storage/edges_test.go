@@ -74,6 +74,24 @@ func TestARefusalThatMayBeOfOurClockRefusesNothing(t *testing.T) {
 	}
 }
 
+// Google answers 400 to whom it gives no token, but also to an upload, such as one to a bucket whose
+// requester pays.
+func TestAnUploadThatGoogleRefusesDoesNotBlameTheKey(t *testing.T) {
+	t.Parallel()
+	cfg := storage.Config{Client: through(answering(func(r *http.Request) (*http.Response, error) {
+		if r.URL.Host != "tokens.example" {
+			return reply(r, http.StatusBadRequest, `{"error":{"code":400,"errors":[{"reason":"required"}]}}`), nil
+		}
+		res := reply(r, http.StatusOK, `{"access_token":"t","token_type":"Bearer","expires_in":3600}`)
+		res.Header.Set("Content-Type", "application/json")
+		return res, nil
+	}))}
+	d := egress.Destination{Field: "out", Path: "a.mp4", Upload: egress.Upload{GCP: &livekit.GCPUpload{Bucket: "recordings", Credentials: account(t, "https://tokens.example")}}}
+	found, err := storage.New(cfg).Probe(t.Context(), d, "x")
+	require.Equal(t, egress.ProbeUnreachable, found)
+	requireReason(t, err, egress.Invalid, "out: cannot write: the store answers 400")
+}
+
 func TestABusyAmazonIsNoOtherRegion(t *testing.T) {
 	t.Parallel()
 	cfg := storage.Config{Client: through(answering(func(r *http.Request) (*http.Response, error) {

@@ -60,7 +60,7 @@ func answerOf(err error) (status int, code string) {
 		status, code = azure.StatusCode, azure.ErrorCode
 	}
 	if refused, _ := refusedToken(err); refused != 0 {
-		return refused, noToken
+		return refused, egress.NoToken
 	}
 	return status, egress.Clip(code, longestCode)
 }
@@ -68,9 +68,6 @@ func answerOf(err error) (status int, code string) {
 // longestCode bounds the part of a store's code that is kept, in bytes, since histories keep it.
 // Amazon's codes are shorter.
 const longestCode = 64
-
-// noToken is the code for a refused token, which has none of its own.
-const noToken = "no token"
 
 // kindOf returns the driver's classification of an error. An error without a store's answer gets
 // none: Azure's driver takes a host name that does not resolve for a missing object.
@@ -88,7 +85,7 @@ func reasonOf(status int, code string, kind gcerrors.ErrorCode) egress.Reason {
 		return egress.NotFound
 	case status == http.StatusUnauthorized, status == http.StatusForbidden, status == 0 && kind == gcerrors.PermissionDenied:
 		return egress.Denied
-	case status == http.StatusBadRequest && (code == noToken || code == "ExpiredToken" || code == "InvalidToken"):
+	case status == http.StatusBadRequest && (code == egress.NoToken || code == "ExpiredToken" || code == "InvalidToken"):
 		return egress.Denied
 	case status == http.StatusBadRequest && (strings.HasPrefix(code, "Throttling") || code == "RequestTimeout"):
 		return egress.Unreachable

@@ -56,11 +56,8 @@ func refusal(d egress.Destination, err error) (egress.Probed, error) {
 	if otherClock(err) {
 		status, code = 0, "" // what LiveKit signs may well be accepted
 	}
-	if code == noToken { // the token server may be down as well as refuse
-		code = ""
-		if status != http.StatusBadRequest && status != http.StatusUnauthorized {
-			status = 0
-		}
+	if code == egress.NoToken && status != http.StatusBadRequest && status != http.StatusUnauthorized {
+		code, status = "", 0 // the token server may be down as well as refuse
 	}
 	if e := d.Fault(status, code); e != nil {
 		return egress.ProbeRefused, e
