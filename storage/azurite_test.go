@@ -105,7 +105,7 @@ func TestAzuresAnswersNameTheField(t *testing.T) {
 		"no container": {func(u *livekit.AzureBlobUpload) { u.ContainerName = "nothing" }, egress.ProbeRefused, "out.azure.container_name: there is no such container (the store answers ContainerNotFound)"},
 		// Azure itself answers AuthenticationFailed. This code may be about the place that we ask
 		// from.
-		"another key": {func(u *livekit.AzureBlobUpload) { u.AccountKey = "b3RoZXI=" }, egress.ProbeUnreachable, "out.azure: cannot write: the store answers 403 AuthorizationFailure"},
+		"another key": {func(u *livekit.AzureBlobUpload) { u.AccountKey = "b3RoZXI=" }, egress.ProbeUnreachable, "out.azure: cannot write .reelkeeper-probe-x: the store answers 403 AuthorizationFailure"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

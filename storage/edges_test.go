@@ -89,7 +89,19 @@ func TestAnUploadThatGoogleRefusesDoesNotBlameTheKey(t *testing.T) {
 	d := egress.Destination{Field: "out", Path: "a.mp4", Upload: egress.Upload{GCP: &livekit.GCPUpload{Bucket: "recordings", Credentials: account(t, "https://tokens.example")}}}
 	found, err := storage.New(cfg).Probe(t.Context(), d, "x")
 	require.Equal(t, egress.ProbeUnreachable, found)
-	requireReason(t, err, egress.Invalid, "out: cannot write: the store answers 400")
+	requireReason(t, err, egress.Invalid, "out: cannot write .reelkeeper-probe-x: the store answers 400")
+}
+
+func TestAnObjectThatMayHaveBeenWrittenIsNamed(t *testing.T) {
+	t.Parallel()
+	for want, lose := range map[string]answering{
+		"does not answer":        func(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF },
+		"answers 502 BadGateway": func(r *http.Request) (*http.Response, error) { return reply(r, http.StatusBadGateway, ""), nil },
+	} {
+		found, err := storage.New(storage.Config{Client: through(lose)}).Probe(t.Context(), to(s3Upload("http://store.example")), "x")
+		require.Equal(t, egress.ProbeUnreachable, found)
+		requireReason(t, err, egress.Unreachable, "file_outputs[0].s3: cannot write calls/.reelkeeper-probe-x: the store "+want)
+	}
 }
 
 func TestABusyAmazonIsNoOtherRegion(t *testing.T) {

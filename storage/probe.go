@@ -33,7 +33,7 @@ func (s *Stores) Probe(ctx context.Context, d egress.Destination, name string) (
 	path := d.ProbePath(name)
 	remove, err := put(ctx, b.blobs, d, path, []byte("Written by Reelkeeper to see whether a recording can be. It may be deleted.\n"))
 	if err != nil {
-		return refusal(d, err)
+		return refusal(d, path, err)
 	}
 	if err := remove(ctx); err != nil {
 		return egress.ProbeUndeleted, explain(d.Field, "delete "+path, err)
@@ -51,7 +51,9 @@ func opening(d egress.Destination, err error) (egress.Probed, error) {
 	return egress.ProbeUnreachable, err
 }
 
-func refusal(d egress.Destination, err error) (egress.Probed, error) {
+// refusal names the path where the result is not conclusive: the store may have taken the object,
+// and only its answer was lost.
+func refusal(d egress.Destination, path string, err error) (egress.Probed, error) {
 	status, code := answerOf(err)
 	if otherClock(err) {
 		status, code = 0, "" // what LiveKit signs may well be accepted
@@ -62,7 +64,7 @@ func refusal(d egress.Destination, err error) (egress.Probed, error) {
 	if e := d.Fault(status, code); e != nil {
 		return egress.ProbeRefused, e
 	}
-	return egress.ProbeUnreachable, explain(d.Field, "write", err)
+	return egress.ProbeUnreachable, explain(d.Field, "write "+path, err)
 }
 
 // mostSkew is within what Google and Azure tolerate of a clock: Azure 15 min according to its
