@@ -232,3 +232,33 @@ func TestAStartThatIsSearchedForIsNotGlancedAt(t *testing.T) {
 		require.Equal(t, append(searched(0), "1m30s start"), a.log)
 	})
 }
+
+// Its first run had asked LiveKit over a day ago, and LiveKit no longer lists what ended since.
+func TestAStartThatAResetSendsAgainIsOnlyLookedForOnceLiveKitMayHaveForgottenIt(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		age    time.Duration
+		part   int
+		listed []*lk.EgressInfo
+		starts int
+		want   string
+	}{
+		"a day after it began":        {egress.Remembered, 1, nil, 1, egressID},
+		"later":                       {egress.Remembered + time.Second, 1, nil, 0, ""},
+		"later, and it still records": {egress.Remembered + time.Second, 1, []*lk.EgressInfo{ours(t, "EG_long")}, 0, "EG_long"},
+		"later, of another part":      {egress.Remembered + time.Second, 2, nil, 1, egressID},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				in := plain(roomRequest())
+				in.Part, in.RunID, in.Since = tc.part, "the-run-before", time.Now().Add(-tc.age)
+				a := &api{onStart: accepts, onList: lists(tc.listed...)}
+				s, err := start(t, a, in)
+				require.Equal(t, tc.want == "", err != nil)
+				require.Equal(t, tc.want, s.Info.Proto().GetEgressId())
+				require.Equal(t, tc.starts, a.count["start"])
+			})
+		})
+	}
+}

@@ -35,8 +35,18 @@ type StartRequest struct {
 // maybeSent reports whether an earlier attempt or a front door may just have asked LiveKit for
 // this start, so that LiveKit may not list the egress yet.
 func (r StartRequest) maybeSent(i activity.Info) bool {
-	reset := r.RunID != "" && r.RunID != i.WorkflowExecution.RunID
-	return r.OnlyLook || r.Input.Unlisted || i.Attempt > 1 || reset
+	return r.OnlyLook || r.Input.Unlisted || i.Attempt > 1 || r.reset(i)
+}
+
+// reset reports whether the run that asked for the start was reset while it awaited the answer.
+func (r StartRequest) reset(i activity.Info) bool {
+	return r.RunID != "" && r.RunID != i.WorkflowExecution.RunID
+}
+
+// outlived reports whether an earlier run may have asked for the first part so long ago that
+// LiveKit no longer lists what it recorded.
+func (r StartRequest) outlived(i activity.Info) bool {
+	return r.reset(i) && r.Part == 1 && !r.Since.IsZero() && i.StartedTime.Sub(r.Since) > egress.Remembered
 }
 
 // maybePutBack reports whether the start has waited for a worker for so long (egress.LateStart)

@@ -10,12 +10,16 @@ import (
 
 // inputOf returns the input of a part's start. What the request says of the time of its start, and
 // of earlier starts, is about the first part alone.
-func inputOf(in egress.Input, part int, reset bool) egress.Input {
+func inputOf(in egress.Input, part int, info *workflow.Info, now time.Time) egress.Input {
 	if part > 1 {
 		in.StartBy, in.Again, in.Unlisted = nil, false, false
 	}
-	if reset {
-		in.Again, in.Unlisted = true, part == 1 // the run that was reset may just have asked for it
+	if !wasReset(info) {
+		return in
+	}
+	in.Again, in.Unlisted = true, part == 1 // the run that was reset may just have asked for it
+	if part == 1 && now.Sub(began(info, now)) > egress.Remembered {
+		return in.OnlyLook() // what it recorded may have ended so long ago that LiveKit no longer lists it
 	}
 	return in
 }

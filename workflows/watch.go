@@ -26,7 +26,7 @@ func (e *run) start(ctx workflow.Context) {
 	if e.withdrawn {
 		notAfter = e.StoppedAt
 	}
-	in := inputOf(e.in, e.Part, wasReset(workflow.GetInfo(ctx)))
+	in := inputOf(e.in, e.Part, workflow.GetInfo(ctx), workflow.Now(ctx))
 	since := sinceOf(ctx, in, e.Part)
 	in.Again = in.Again || e.overdue(ctx, before)
 	e.lookedFor = in.Again

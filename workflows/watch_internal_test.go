@@ -16,20 +16,29 @@ func TestAStartIsLookedForWhereAResetMayHaveSentItBefore(t *testing.T) {
 	t.Parallel()
 	by := time.Date(2026, 3, 4, 0, 0, 0, 0, time.UTC)
 	asked := egress.Input{StartBy: &by, Again: true, Unlisted: true}
+	sent := egress.Input{Again: true, Unlisted: true}
 	for name, tc := range map[string]struct {
-		in    egress.Input
-		part  int
-		reset bool
-		want  egress.Input
+		in   egress.Input
+		part int
+		info workflow.Info // the run that was reset, if any
+		age  time.Duration
+		want egress.Input
 	}{
-		"as asked":                  {asked, 1, false, asked},
-		"a later part":              {asked, 2, false, egress.Input{}},
-		"a reset":                   {egress.Input{}, 1, true, egress.Input{Again: true, Unlisted: true}},
-		"a later part, after reset": {asked, 2, true, egress.Input{Again: true}}, // it may have been long ago
+		"as asked":                  {asked, 1, workflow.Info{}, 48 * time.Hour, asked},
+		"a later part":              {asked, 2, workflow.Info{}, 0, egress.Input{}},
+		"a reset":                   {egress.Input{}, 1, workflow.Info{OriginalRunID: "before"}, 25 * time.Hour, sent},
+		"a later part, after reset": {asked, 2, workflow.Info{OriginalRunID: "before"}, 26 * time.Hour, egress.Input{Again: true}}, // it may have been long ago
+		"a reset when LiveKit may have forgotten the start": {
+			egress.Input{}, 1, workflow.Info{OriginalRunID: "before"}, 26 * time.Hour, sent.OnlyLook(),
+		},
+		"a reset of a run that waited for its time": {
+			egress.Input{}, 1, workflow.Info{OriginalRunID: "before", CronSchedule: "0 9 * * *"}, 26 * time.Hour, sent,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			require.Equal(t, tc.want, inputOf(tc.in, tc.part, tc.reset))
+			tc.info.WorkflowStartTime, tc.info.WorkflowExecution.RunID = by, "this run"
+			require.Equal(t, tc.want, inputOf(tc.in, tc.part, &tc.info, by.Add(tc.age)))
 		})
 	}
 }
