@@ -31,7 +31,7 @@ func (s *starting) glance(ctx context.Context) (*livekit.EgressInfo, error) {
 		if m := s.ours(items); m != nil || !passes || s.withdrawn() || s.late() {
 			return m, nil
 		}
-		if !sleep(ctx, wait) {
+		if !s.rest(ctx, wait) {
 			return nil, s.gaveUp(ctx, err)
 		}
 	}

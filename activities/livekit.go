@@ -74,6 +74,10 @@ type Config struct {
 	// judge; a poll passes through several workers, whose clocks differ.
 	Clock func(ctx context.Context) (now func() time.Time)
 
+	// Wall returns the time of day, by which an attempt sees that its process stood still. Default:
+	// this machine's.
+	Wall func() time.Time
+
 	// Endpoint knows how our webhook endpoint fared. Default: nobody does, and a poll does not
 	// classify missed webhooks.
 	Endpoint Endpoint
@@ -92,6 +96,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Clock == nil {
 		c.Clock = temporalsClock
+	}
+	if c.Wall == nil {
+		c.Wall = wall
 	}
 	if c.Reconciling == nil {
 		c.Reconciling = func(context.Context) bool { return false }

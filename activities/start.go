@@ -221,7 +221,7 @@ func (s *starting) run(ctx context.Context) (*livekit.EgressInfo, error) {
 		case s.maybeSent: // the next iteration searches for it first
 		case s.lateIn(wait):
 			return nil, unsent(last)
-		case !sleep(ctx, wait):
+		case !s.rest(ctx, wait):
 			return nil, s.gaveUp(ctx, last)
 		}
 	}
