@@ -22,6 +22,27 @@ const (
 	lastRead   = 1 << 10 // bytes at a playlist's end, where LiveKit writes that it is finished
 )
 
+// see looks for the nth thing that is wanted. A playlist is as old as its segments, and has no size
+// by which to know it.
+func (l *looker) see(ctx context.Context, wanted []egress.Wanted, n int) (egress.Found, error) {
+	w := wanted[n]
+	found, err := l.find(ctx, w)
+	if w.File.Kind != egress.OutputPlaylist || found.Older.IsZero() {
+		return found, err
+	}
+	for _, set := range wanted[n:] { // they follow
+		if set.File.Kind != egress.OutputSegments {
+			continue
+		}
+		if segments, err := l.find(ctx, set); err != nil || !segments.Early {
+			return found, err
+		}
+		w.Since = time.Time{}
+		return l.find(ctx, w)
+	}
+	return found, nil
+}
+
 // find looks for one thing. It fails if the store cannot be reached.
 func (l *looker) find(ctx context.Context, w egress.Wanted) (egress.Found, error) {
 	if w.File.Path == "" {
@@ -139,8 +160,17 @@ func findSegments(ctx context.Context, b Bucket, w egress.Wanted) (egress.Found,
 	}
 	listed, err := b.List(ctx, egress.CommonPrefix(segments), mostListed)
 	found := egress.FindSegments(segments, w.Fresh(listed))
+	if all := egress.FindSegments(segments, listed); all.Count > found.Count && len(segments) == w.File.Count && isExactly(w, all, size) {
+		found, found.Early = all, true
+	}
 	found.Size += size // LiveKit may include it
 	return counted(w, found, len(listed) < mostListed && len(segments) < mostListed && size < mostRead), err
+}
+
+// isExactly reports whether segments are as many and as large as LiveKit reports, with or without
+// their playlist.
+func isExactly(w egress.Wanted, f egress.Found, playlist int64) bool {
+	return w.File.Want > 0 && f.Count == w.File.Count && (f.Size == w.File.Want || f.Size+playlist == w.File.Want)
 }
 
 func readPlaylist(ctx context.Context, b Bucket, name string) (segments []egress.Segment, size int64, err error) {

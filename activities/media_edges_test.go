@@ -197,7 +197,7 @@ func TestASegmentOfAnEarlierRecordingFillsNoGap(t *testing.T) {
 	t.Parallel()
 	in := verifying(t, wellDone, 0)
 	m := proto.CloneOf(in.Info.Proto())
-	m.SegmentResults[0].StartedAt = 90 * int64(time.Second)
+	m.SegmentResults[0].StartedAt, m.SegmentResults[0].Size = 90*int64(time.Second), 5
 	var err error
 	in.Info, err = egress.NewInfo(m)
 	require.NoError(t, err)
@@ -205,6 +205,43 @@ func TestASegmentOfAnEarlierRecordingFillsNoGap(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, egress.MediaMissing, got.Media)
 	require.Contains(t, got.Because, "are 1 of 2")
+}
+
+// The clock of the egress worker may be ahead of the store's, which takes what differs by 15 min.
+func TestSegmentsThatSeemOlderAreTheRecordingsIfTheirNumberAndSizeAre(t *testing.T) {
+	t.Parallel()
+	playlist := int64(len(whole()["s/p.m3u8"]))
+	const older = "playlist s/p.m3u8 is not there, but an older one of 1970-01-01T00:01:40Z; " +
+		"playlist s/live.m3u8 is not there, but an older one of 1970-01-01T00:01:40Z; segments s/seg are 0 of "
+	for name, tc := range map[string]struct {
+		count, size int64 // as LiveKit reports them
+		want        egress.Media
+		why         string
+	}{
+		"as large":                  {2, 4, egress.MediaPresent, ""},
+		"… with the playlist":       {2, 4 + playlist, egress.MediaPresent, ""},
+		"larger":                    {2, 3, egress.MediaMissing, older + "2"},
+		"more than were recorded":   {1, 4, egress.MediaMissing, older + "1"},
+		"fewer than were recorded":  {3, 4, egress.MediaMissing, older + "3"},
+		"of a size that nobody has": {2, 0, egress.MediaMissing, older + "2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := verifying(t, wellDone, 0)
+			m := proto.CloneOf(in.Info.Proto())
+			of := m.SegmentResults[0]
+			of.StartedAt, of.SegmentCount, of.Size, of.LivePlaylistName = written.Add(5*time.Minute).UnixNano(), tc.count, tc.size, "s/live.m3u8"
+			var err error
+			in.Info, err = egress.NewInfo(m)
+			require.NoError(t, err)
+			at := whole()
+			at["s/live.m3u8"] = at["s/p.m3u8"]
+			got, err := verify(t, &objects{at: at}, nil, in)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, got.Media, got.Because)
+			require.Equal(t, tc.why, got.Because)
+		})
+	}
 }
 
 func TestAStoreThatIsDownIsAskedMoreSeldomOnceNobodyWaits(t *testing.T) {

@@ -216,7 +216,7 @@ func (l *looker) report(ctx context.Context, to []egress.Destination) (egress.Me
 	var report egress.MediaReport
 	wanted, until := egress.Wants(l.in.Info, to), share(ctx, 2)
 	for n, w := range wanted {
-		found, err := l.find(ctx, w)
+		found, err := l.see(ctx, wanted, n)
 		if err != nil {
 			return report, err
 		}

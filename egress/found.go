@@ -25,6 +25,9 @@ type Found struct {
 	Size           int64  // bytes; for a set, the total
 	Count          int    // for a set, the number of objects
 	Hollow         int    // for a set, the number of empty objects
+	// Early says that a set seems to be of before the recording, but is the recording's by its number
+	// and size: the clocks of the store and of LiveKit's egress service differ.
+	Early bool
 	// Length is the playing time, 0 if unknown.
 	Length Duration
 	// Unfinished says that it is a playlist without an end.
