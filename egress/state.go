@@ -218,6 +218,7 @@ func (s *State) Observe(o Observation) News {
 	}
 	if s.ID == "" {
 		s.ID = id
+		s.noTwin(id)
 		if s.BoundAt.IsZero() { // a later part keeps the first one's
 			s.BoundAt = o.HeardAt
 		}
@@ -245,13 +246,16 @@ func (s *State) hear(o Observation) {
 }
 
 // mayBind reports whether an observation can be of the part that is being started. A stopped twin
-// cannot. What ends meanwhile may have begun before a later part: if it is that part after all,
+// cannot, and what ends meanwhile may have begun before a later part: if it is that part after all,
 // the start will say so.
 func (s *State) mayBind(o Observation) bool {
+	if o.Source == FromStart {
+		return true
+	}
 	if slices.Contains(s.Twins, o.Info.ID()) {
 		return false
 	}
-	return s.Part <= 1 || s.Started || o.Source == FromStart || s.rankOf(o) < rank(livekit.EgressStatus_EGRESS_ENDING)
+	return s.Part <= 1 || s.Started || s.rankOf(o) < rank(livekit.EgressStatus_EGRESS_ENDING)
 }
 
 func (s *State) over() bool { return s.Phase == Settled || s.Phase == Delivered }

@@ -34,7 +34,7 @@ func TestWhatMayBeThePartThatIsBeingStarted(t *testing.T) {
 		"what ended, of the first part":     {complete, egress.FromWebhook, first, egress.Moved},
 		"no twin that was stopped":          {active, egress.FromWebhook, stopped, egress.Foreign},
 		"nor its end":                       {complete, egress.FromWebhook, stopped, egress.Foreign},
-		"nor by the start":                  {active, egress.FromStart, stopped, egress.Foreign},
+		"but a twin by the start":           {active, egress.FromStart, stopped, egress.Moved},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -44,6 +44,7 @@ func TestWhatMayBeThePartThatIsBeingStarted(t *testing.T) {
 			o.Source = tc.by
 			require.Equal(t, tc.want, s.Observe(o))
 			require.Equal(t, tc.want == egress.Moved, s.ID == "EG_2")
+			require.False(t, s.ID == "EG_2" && len(s.Twins) > 0, "what is bound is no twin")
 		})
 	}
 }

@@ -30,14 +30,18 @@ func (s *State) TakeOver(o Observation) {
 	paths := s.PathsOf()
 	s.NextPart()
 	s.Started, s.Paths = true, paths
-	id := o.Info.ID()
-	s.Twins = slices.DeleteFunc(slices.Clone(s.Twins), func(twin string) bool { return twin == id }) // it is no longer one
+	s.noTwin(o.Info.ID())
 	if s.Stopped, s.StoppedAt, s.StoppedBy, s.StopDue = stopped, at, by, stopped != ""; s.StopDue {
 		s.ExpectEnd(o.HeardAt)
 	}
 	if delivered {
 		s.Done, s.Skipped = nil, nil
 	}
+}
+
+// noTwin notes that an egress is a twin no longer.
+func (s *State) noTwin(id string) {
+	s.Twins = slices.DeleteFunc(slices.Clone(s.Twins), func(twin string) bool { return twin == id })
 }
 
 // CanPrecede reports whether another egress has ended, so that it can become an earlier part. One

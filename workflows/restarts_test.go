@@ -40,6 +40,35 @@ func TestAnEndFromBeforeTheFailureTakesNoPlace(t *testing.T) {
 	require.ElementsMatch(t, []lk.EgressStatus{complete, failed, complete}, l.toldOf())
 }
 
+// A restore forgot the start of the next part, which was stopped as a twin. The start of that part
+// then finds it in LiveKit's list.
+func TestAPartThatWasStoppedAsATwinIsBoundByItsStart(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 1)
+	first := l.started
+	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		s, err := first(ctx, in)
+		if in.Part == 2 {
+			s.Info = infoOf(t, part(2, complete, 20))
+		}
+		return s, err
+	}
+	l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
+	l.at(10*time.Second, func() {
+		l.SignalWorkflow(egress.SignalReconciled, webhook(t, egress.EventUpdated, part(2, active, 10)))
+	})
+	l.webhook(time.Minute, egress.EventEnded, part(1, lk.EgressStatus_EGRESS_LIMIT_REACHED, 9))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Len(t, *starts, 2)
+	require.Equal(t, []string{"EG_2"}, l.stops)
+	require.Equal(t, "EG_2", v.EgressID)
+	require.Equal(t, complete.String(), string(v.Status))
+	require.Empty(t, v.Twins)
+	require.ElementsMatch(t, []lk.EgressStatus{lk.EgressStatus_EGRESS_LIMIT_REACHED, complete}, l.toldOf())
+}
+
 // What was stopped before it recorded is told as a part, and no restart was used for it.
 func TestATwinUsesUpNoRestart(t *testing.T) {
 	t.Parallel()
