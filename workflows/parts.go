@@ -38,9 +38,9 @@ var errEnough = errors.New("a stop was asked for")
 const withdrawsStarts = "withdraw the start of a part"
 
 // withdraw takes back the start of a later part, since a stop was asked for. A part that LiveKit
-// has begun all the same is stopped.
+// has begun all the same is stopped. An answer that bound no egress leaves nothing to take back.
 func (e *run) withdraw(ctx workflow.Context) {
-	if e.withdrawn || workflow.GetVersion(ctx, withdrawsStarts, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+	if e.withdrawn || e.starting == nil || workflow.GetVersion(ctx, withdrawsStarts, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
 		return
 	}
 	e.withdrawn = true

@@ -92,6 +92,31 @@ func TestAPartThatBeganBeforeItsStartWasTakenBackIsStopped(t *testing.T) {
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 }
 
+// LiveKit answered with a status that this version does not know.
+func TestAStopAfterAnAnswerThatBoundNothingIsTaken(t *testing.T) {
+	t.Parallel()
+	l, _ := recovering(t, 1)
+	first := l.started
+	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		s, err := first(ctx, in)
+		if in.Part == 2 {
+			s.Info = infoOf(t, part(2, 77, 11))
+		}
+		return s, err
+	}
+	var told error
+	l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
+	l.webhook(10*time.Second, egress.EventEnded, part(1, lk.EgressStatus_EGRESS_LIMIT_REACHED, 10))
+	l.at(time.Minute, func() { l.askStop("stop", &told) })
+	l.webhook(2*time.Minute, egress.EventEnded, part(2, complete, 120))
+
+	v := l.mustRun(plainInput(t))
+
+	require.NoError(t, told)
+	require.Equal(t, "EG_2", v.EgressID)
+	require.Equal(t, egress.StopRequested, v.Stopped)
+}
+
 // What its worker says of it then counts: a stop is not answered while LiveKit may be starting it.
 func TestAStartThatIsTakenBackIsWaitedFor(t *testing.T) {
 	t.Parallel()
