@@ -95,6 +95,7 @@ func (a *LiveKit) stop(ctx context.Context, egressID string) (egress.Info, error
 // TwinRequest names an egress that records beside the one bound to its request.
 type TwinRequest struct {
 	Twin  string `json:"twin"`            // egress ID
+	Part  int    `json:"part,omitempty"`  // that of the bound egress; an egress of a later part is no twin. Default: all are
 	Over  bool   `json:"over,omitempty"`  // the twin has ended by itself
 	Bound string `json:"bound,omitempty"` // egress ID that LiveKit must know. Default: any
 	Room  string `json:"room,omitempty"`  // room in which the recorder of the bound egress must be. Default: any
@@ -110,6 +111,9 @@ type TwinAnswer struct {
 	// BoundAbsent says that the recorder of the bound egress is not in its room, so the twin was
 	// left alone.
 	BoundAbsent bool `json:"bound_absent,omitempty"`
+	// Later says that the other egress was started as a later part of the recording, so it was left
+	// alone. Only its own workflow starts those, and has forgotten that: its database was restored.
+	Later bool `json:"later,omitempty"`
 	// Ended is the twin, if it had ended by itself before it was told to.
 	Ended egress.Info `json:"ended,omitzero"`
 }
@@ -144,9 +148,25 @@ func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, err
 			return TwinAnswer{BoundAbsent: err == nil}, toTemporal(err)
 		}
 	}
+	if later, err := a.isLater(ctx, in); err != nil || later {
+		return TwinAnswer{Later: later}, toTemporal(err)
+	}
 	twin, err := a.stop(ctx, in.Twin)
 	if err == nil && egress.Ended(twin.Proto().GetStatus()) {
 		return TwinAnswer{Ended: twin}, nil
 	}
 	return TwinAnswer{}, toTemporal(err)
+}
+
+// isLater reports whether LiveKit shows that a twin was started as a later part than the bound one.
+func (a *LiveKit) isLater(ctx context.Context, in TwinRequest) (bool, error) {
+	if in.Part == 0 || in.Bound == "" {
+		return false, nil
+	}
+	m, err := a.api.Get(ctx, in.Twin)
+	if err != nil {
+		return false, fmt.Errorf("look for egress %s: %w", in.Twin, err)
+	}
+	t, _ := egress.OurToken(m, a.opener.Verify)
+	return t.Part > in.Part && !egress.Ended(m.GetStatus()), nil
 }

@@ -240,6 +240,23 @@ func TestAStopShowsNoSecretOfTheRequestThatLiveKitEchoes(t *testing.T) {
 func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 	t.Parallel()
 	recorded := activities.TwinRequest{Twin: "EG_2", Bound: egressID, Room: "standup"}
+	asPart := activities.TwinRequest{Twin: "EG_2", Bound: egressID, Part: 1}
+	tokenOf := func(part int, s lk.EgressStatus) func(*api, *activities.Config) { // part 0: LiveKit does not answer
+		return func(a *api, _ *activities.Config) {
+			bound := a.onGet
+			a.onGet = func(n int) (*lk.EgressInfo, error) {
+				switch {
+				case n == 1:
+					return bound(n)
+				case part == 0:
+					return nil, because(egress.Ambiguous)
+				}
+				m := withToken(t, "EG_2", requestID, part)
+				m.Status = s
+				return m, nil
+			}
+		}
+	}
 	for name, tc := range map[string]struct {
 		in      activities.TwinRequest
 		get     error
@@ -252,6 +269,7 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 		ended   bool
 		absent  bool
 		page    bool
+		later   bool
 		change  func(*api, *activities.Config)
 	}{
 		"its recorder is in the room": {in: recorded, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}, change: func(a *api, c *activities.Config) { a.here = true; c.Shown.Saw(status(active)) }},
@@ -280,6 +298,10 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 		"the twin has ended":                            {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID, Over: true}, known: active, log: []string{"0s get EG_1"}},
 		"the end of the bound is known":                 {in: activities.TwinRequest{Twin: "EG_2"}, get: because(egress.NotFound), log: []string{"0s stop EG_2"}},
 		"the twin had ended by itself":                  {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.AlreadyOver), known: complete, log: []string{"0s stop EG_2", "0s get EG_2"}, ended: true},
+		"it was started as the next part":               {in: asPart, known: active, log: []string{"0s get EG_1", "0s get EG_2"}, later: true, change: tokenOf(2, active)},
+		"it was the next part, and has ended":           {in: asPart, known: active, log: []string{"0s get EG_1", "0s get EG_2", "0s stop EG_2"}, change: tokenOf(2, complete)},
+		"it was started as the same part":               {in: asPart, known: active, log: []string{"0s get EG_1", "0s get EG_2", "0s stop EG_2"}, change: tokenOf(1, active)},
+		"LiveKit does not say as which part":            {in: asPart, known: active, log: []string{"0s get EG_1", "0s get EG_2"}, fails: true, change: tokenOf(0, active)},
 		"nobody answers for the twin":                   {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.Unanswered), log: []string{"0s stop EG_2"}, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -314,6 +336,7 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 				require.Equal(t, tc.absent, got.BoundAbsent)
 				require.Equal(t, tc.failed, got.BoundFailed.Known())
 				require.Equal(t, tc.ended, got.Ended.Known())
+				require.Equal(t, tc.later, got.Later)
 			})
 		})
 	}

@@ -40,6 +40,42 @@ func TestAnEndFromBeforeTheFailureTakesNoPlace(t *testing.T) {
 	require.ElementsMatch(t, []lk.EgressStatus{complete, failed, complete}, l.toldOf())
 }
 
+// A restore forgot the start of the next part, which records.
+func TestAPartThatARestoreForgotIsLeftToRecordUntilItsStartFindsIt(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 1)
+	first := l.started
+	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		s, err := first(ctx, in)
+		if in.Part == 2 {
+			s.Info = infoOf(t, part(2, active, 10))
+		}
+		return s, err
+	}
+	var asked []activities.TwinRequest
+	l.twin = func(in activities.TwinRequest) (activities.TwinAnswer, error) {
+		asked = append(asked, in)
+		return activities.TwinAnswer{Later: true}, nil
+	}
+	l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
+	l.at(10*time.Second, func() {
+		l.SignalWorkflow(egress.SignalReconciled, webhook(t, egress.EventUpdated, part(2, active, 10)))
+	})
+	l.webhook(15*time.Second, egress.EventEnded, part(1, lk.EgressStatus_EGRESS_LIMIT_REACHED, 9))
+	l.webhook(5*time.Minute, egress.EventEnded, part(2, complete, 300))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, []activities.TwinRequest{{Twin: "EG_2", Part: 1, Bound: egressID, Room: "standup"}}, asked)
+	require.Empty(t, l.stops)
+	require.Len(t, *starts, 2)
+	require.True(t, (*starts)[1].Input.Again, "it is looked for before another one is asked for")
+	require.Equal(t, "EG_2", v.EgressID)
+	require.Equal(t, complete.String(), string(v.Status))
+	require.Empty(t, v.Twins)
+	require.ElementsMatch(t, []lk.EgressStatus{lk.EgressStatus_EGRESS_LIMIT_REACHED, complete}, l.toldOf())
+}
+
 // A restore forgot the start of the next part, which was stopped as a twin. The start of that part
 // then finds it in LiveKit's list.
 func TestAPartThatWasStoppedAsATwinIsBoundByItsStart(t *testing.T) {

@@ -66,7 +66,7 @@ type run struct {
 	aside      []egress.Observation // those that could not be dealt with yet
 	asideDue   *pending
 	asStopped  map[string]egress.Info // twins as they were when they were stopped, by egress ID
-	unanswered int                    // stops of twins in a row that no worker answered
+	unanswered int                    // stops of twins in a row that no worker answered, or that would have stopped a later part
 }
 
 // answer is LiveKit's answer to a stop.

@@ -73,7 +73,7 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress
 		in.Bound, in.Seen = e.ID, e.RecorderSeen
 	}
 	if e.Stopped == "" { // else neither is to go on
-		in.Room = e.Room(e.sum.Room)
+		in.Room, in.Part = e.Room(e.sum.Room), e.Part
 	}
 	if in.Over && in.Bound == "" {
 		return o, true
@@ -89,6 +89,9 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress
 		e.Evidence.MissingSince = now
 	case a.BoundAbsent:
 		e.RecorderLeft(now)
+		return o, false
+	case a.Later: // the start of the next part finds it, once the bound one is over
+		e.unanswered++
 		return o, false
 	case a.BoundFailed.Known():
 		e.fold(ctx, egress.Observation{Info: a.BoundFailed, Source: egress.FromPoll, HeardAt: now})

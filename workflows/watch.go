@@ -28,7 +28,7 @@ func (e *run) start(ctx workflow.Context) {
 	}
 	in := inputOf(e.in, e.Part, workflow.GetInfo(ctx), workflow.Now(ctx))
 	since := sinceOf(ctx, in, e.Part)
-	in.Again = in.Again || e.overdue(ctx, before)
+	in.Again = in.Again || e.overdue(ctx, before) || e.unanswered > 0 && e.Part > 1
 	e.lookedFor = in.Again
 	e.starting = &pending{kind: started, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
 		RequestID: e.id, Part: e.Part, Input: in, RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID,
