@@ -252,7 +252,7 @@ func TestAStartThatAResetSendsAgainIsOnlyLookedForOnceLiveKitMayHaveForgottenIt(
 			t.Parallel()
 			bubble(t, func(t *testing.T) {
 				in := plain(roomRequest())
-				in.Part, in.RunID, in.Since = tc.part, "the-run-before", time.Now().Add(-tc.age)
+				in.Part, in.RunID, in.Began = tc.part, "the-run-before", time.Now().Add(-tc.age)
 				a := &api{onStart: accepts, onList: lists(tc.listed...)}
 				s, err := start(t, a, in)
 				require.Equal(t, tc.want == "", err != nil)

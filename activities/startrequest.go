@@ -30,6 +30,8 @@ type StartRequest struct {
 	// Since is when that run began, unless an earlier one may have asked for the same. What has
 	// ended and began before is another recording, under the same ID.
 	Since time.Time `json:"since,omitzero"`
+	// Began is when that run began.
+	Began time.Time `json:"began,omitzero"`
 }
 
 // maybeSent reports whether an earlier attempt or a front door may just have asked LiveKit for
@@ -46,7 +48,7 @@ func (r StartRequest) reset(i activity.Info) bool {
 // outlived reports whether an earlier run may have asked for the first part so long ago that
 // LiveKit no longer lists what it recorded.
 func (r StartRequest) outlived(i activity.Info) bool {
-	return r.reset(i) && r.Part == 1 && !r.Since.IsZero() && i.StartedTime.Sub(r.Since) > egress.Remembered
+	return r.reset(i) && r.Part == 1 && !r.Began.IsZero() && i.StartedTime.Sub(r.Began) > egress.Remembered
 }
 
 // maybePutBack reports whether the start has waited for a worker for so long (egress.LateStart)

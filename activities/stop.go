@@ -94,12 +94,19 @@ func (a *LiveKit) stop(ctx context.Context, egressID string) (egress.Info, error
 
 // TwinRequest names an egress that records beside the one bound to its request.
 type TwinRequest struct {
-	Twin  string `json:"twin"`            // egress ID
-	Part  int    `json:"part,omitempty"`  // that of the bound egress; an egress of a later part is no twin. Default: all are
-	Over  bool   `json:"over,omitempty"`  // the twin has ended by itself
-	Bound string `json:"bound,omitempty"` // egress ID that LiveKit must know. Default: any
-	Room  string `json:"room,omitempty"`  // room in which the recorder of the bound egress must be. Default: any
-	Seen  bool   `json:"seen,omitempty"`  // that recorder has been there
+	Twin string `json:"twin"` // egress ID
+	// After is the part that is recording, if a later one may be recording too: that is no twin.
+	After AfterPart `json:"after,omitzero"`
+	Over  bool      `json:"over,omitempty"`  // the twin has ended by itself
+	Bound string    `json:"bound,omitempty"` // egress ID that LiveKit must know. Default: any
+	Room  string    `json:"room,omitempty"`  // room in which the recorder of the bound egress must be. Default: any
+	Seen  bool      `json:"seen,omitempty"`  // that recorder has been there
+}
+
+// AfterPart names a part by its number and by when LiveKit began its egress, in Unix ns. Zero: none.
+type AfterPart struct {
+	Part  int   `json:"part"`
+	Began int64 `json:"began,omitempty"`
 }
 
 // TwinAnswer says what was done about a twin.
@@ -111,8 +118,7 @@ type TwinAnswer struct {
 	// BoundAbsent says that the recorder of the bound egress is not in its room, so the twin was
 	// left alone.
 	BoundAbsent bool `json:"bound_absent,omitempty"`
-	// Later says that the other egress was started as a later part of the recording, so it was left
-	// alone. Only its own workflow starts those, and has forgotten that: its database was restored.
+	// Later says that the other egress is a later part of the recording, so it was left alone.
 	Later bool `json:"later,omitempty"`
 	// Ended is the twin, if it had ended by itself before it was told to.
 	Ended egress.Info `json:"ended,omitzero"`
@@ -148,7 +154,7 @@ func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, err
 			return TwinAnswer{BoundAbsent: err == nil}, toTemporal(err)
 		}
 	}
-	if later, err := a.isLater(ctx, in); err != nil || later {
+	if later, err := a.isLater(ctx, in.Twin, in.After); err != nil || later {
 		return TwinAnswer{Later: later}, toTemporal(err)
 	}
 	twin, err := a.stop(ctx, in.Twin)
@@ -158,15 +164,17 @@ func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, err
 	return TwinAnswer{}, toTemporal(err)
 }
 
-// isLater reports whether LiveKit shows that a twin was started as a later part than the bound one.
-func (a *LiveKit) isLater(ctx context.Context, in TwinRequest) (bool, error) {
-	if in.Part == 0 || in.Bound == "" {
+// isLater reports whether LiveKit shows that an egress records as a later part of ours: it began after
+// the given one, under the token of a later part.
+func (a *LiveKit) isLater(ctx context.Context, egressID string, than AfterPart) (bool, error) {
+	if than.Part == 0 {
 		return false, nil
 	}
-	m, err := a.api.Get(ctx, in.Twin)
+	m, err := a.api.Get(ctx, egressID)
 	if err != nil {
-		return false, fmt.Errorf("look for egress %s: %w", in.Twin, err)
+		return false, fmt.Errorf("look for egress %s: %w", egressID, err)
 	}
 	t, _ := egress.OurToken(m, a.opener.Verify)
-	return t.Part > in.Part && !egress.Ended(m.GetStatus()), nil
+	began := m.GetStartedAt()
+	return t.Part > than.Part && (began == 0 || began > than.Began) && !egress.Ended(m.GetStatus()), nil
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	lk "github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
@@ -240,23 +241,6 @@ func TestAStopShowsNoSecretOfTheRequestThatLiveKitEchoes(t *testing.T) {
 func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 	t.Parallel()
 	recorded := activities.TwinRequest{Twin: "EG_2", Bound: egressID, Room: "standup"}
-	asPart := activities.TwinRequest{Twin: "EG_2", Bound: egressID, Part: 1}
-	tokenOf := func(part int, s lk.EgressStatus) func(*api, *activities.Config) { // part 0: LiveKit does not answer
-		return func(a *api, _ *activities.Config) {
-			bound := a.onGet
-			a.onGet = func(n int) (*lk.EgressInfo, error) {
-				switch {
-				case n == 1:
-					return bound(n)
-				case part == 0:
-					return nil, because(egress.Ambiguous)
-				}
-				m := withToken(t, "EG_2", requestID, part)
-				m.Status = s
-				return m, nil
-			}
-		}
-	}
 	for name, tc := range map[string]struct {
 		in      activities.TwinRequest
 		get     error
@@ -269,7 +253,6 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 		ended   bool
 		absent  bool
 		page    bool
-		later   bool
 		change  func(*api, *activities.Config)
 	}{
 		"its recorder is in the room": {in: recorded, known: active, log: []string{"0s get EG_1", "0s stop EG_2"}, change: func(a *api, c *activities.Config) { a.here = true; c.Shown.Saw(status(active)) }},
@@ -298,10 +281,6 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 		"the twin has ended":                            {in: activities.TwinRequest{Twin: "EG_2", Bound: egressID, Over: true}, known: active, log: []string{"0s get EG_1"}},
 		"the end of the bound is known":                 {in: activities.TwinRequest{Twin: "EG_2"}, get: because(egress.NotFound), log: []string{"0s stop EG_2"}},
 		"the twin had ended by itself":                  {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.AlreadyOver), known: complete, log: []string{"0s stop EG_2", "0s get EG_2"}, ended: true},
-		"it was started as the next part":               {in: asPart, known: active, log: []string{"0s get EG_1", "0s get EG_2"}, later: true, change: tokenOf(2, active)},
-		"it was the next part, and has ended":           {in: asPart, known: active, log: []string{"0s get EG_1", "0s get EG_2", "0s stop EG_2"}, change: tokenOf(2, complete)},
-		"it was started as the same part":               {in: asPart, known: active, log: []string{"0s get EG_1", "0s get EG_2", "0s stop EG_2"}, change: tokenOf(1, active)},
-		"LiveKit does not say as which part":            {in: asPart, known: active, log: []string{"0s get EG_1", "0s get EG_2"}, fails: true, change: tokenOf(0, active)},
 		"nobody answers for the twin":                   {in: activities.TwinRequest{Twin: "EG_2"}, stop: because(egress.Unanswered), log: []string{"0s stop EG_2"}, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -336,7 +315,49 @@ func TestATwinIsStoppedOnlyWhereTheBoundOneIsKnown(t *testing.T) {
 				require.Equal(t, tc.absent, got.BoundAbsent)
 				require.Equal(t, tc.failed, got.BoundFailed.Known())
 				require.Equal(t, tc.ended, got.Ended.Known())
-				require.Equal(t, tc.later, got.Later)
+			})
+		})
+	}
+}
+
+func TestALaterPartIsNoTwin(t *testing.T) {
+	t.Parallel()
+	after := activities.AfterPart{Part: 1, Began: time.Minute.Nanoseconds()}
+	left, stopped := []string{"0s get EG_2"}, []string{"0s get EG_2", "0s stop EG_2"}
+	for name, tc := range map[string]struct {
+		after activities.AfterPart
+		part  int
+		began time.Duration
+		is    lk.EgressStatus
+		err   error
+		log   []string
+	}{
+		"it records":                {after, 2, time.Hour, active, nil, left},
+		"it has yet to begin":       {after, 2, 0, starting, nil, left},
+		"it has ended":              {after, 2, time.Hour, complete, nil, stopped},
+		"it began before":           {after, 2, time.Second, active, nil, stopped},
+		"it is of the same part":    {after, 1, time.Hour, active, nil, stopped},
+		"there can be none":         {activities.AfterPart{}, 2, time.Hour, active, nil, []string{"0s stop EG_2"}},
+		"LiveKit does not say":      {after, 2, time.Hour, active, because(egress.Unreachable), left},
+		"LiveKit does not know one": {after, 2, time.Hour, active, because(egress.NotFound), left},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				m := withToken(t, "EG_2", requestID, tc.part)
+				m.Status, m.StartedAt = tc.is, tc.began.Nanoseconds()
+				a := &api{onStop: is(ending), onGet: func(int) (*lk.EgressInfo, error) { return m, tc.err }}
+				env := newEnv(a)
+				act := activitiesOf(t, a)
+				env.RegisterActivity(act.StopTwin)
+				v, err := env.ExecuteActivity(act.StopTwin, activities.TwinRequest{Twin: "EG_2", After: tc.after})
+				require.Equal(t, tc.err != nil, err != nil)
+				require.Equal(t, tc.log, a.log)
+				if err == nil {
+					var got activities.TwinAnswer
+					require.NoError(t, v.Get(&got))
+					require.Equal(t, len(tc.log) == 1 && tc.after.Part > 0, got.Later)
+				}
 			})
 		})
 	}

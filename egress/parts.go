@@ -57,6 +57,12 @@ func (s *State) Recoverable(now time.Time) bool {
 		s.Stopped == "" && !s.outlasted(now) && s.Evidence.RoomGone.IsZero() && m.GetRoomId() != "" && !isWebEgress(m) && !trackMissing(m)
 }
 
+// MayHaveNext reports whether a next part of ours can be recording already, although this state knows
+// of none: its database was restored or has failed over, and forgot that part's start.
+func (s *State) MayHaveNext(now time.Time) bool {
+	return s.Recoverable(now) || s.Phase == Watching && s.Restarts < s.Recover && s.Stopped == ""
+}
+
 // outlasted reports whether the maximum duration, which all parts share, has passed.
 func (s *State) outlasted(now time.Time) bool {
 	return s.MaxDuration > 0 && stood(s.BoundAt, s.MaxDuration, now)

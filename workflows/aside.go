@@ -11,8 +11,8 @@ import (
 
 // asideFor is how long another egress of the request that cannot be dealt with is put aside:
 // LiveKit has just been asked three times, and the reconciler's rounds are as far apart. The wait
-// doubles, up to asideAtMost, each time that no worker answers a stop: that worker may be dead, and
-// the run hears nothing else while it asks.
+// doubles, up to asideAtMost, each time that no worker answers a stop, since that worker may be dead, and
+// the run hears nothing else while it asks; or that the other is a later part.
 const (
 	asideFor    = time.Minute
 	asideAtMost = 15 * time.Minute

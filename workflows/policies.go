@@ -68,9 +68,14 @@ var probeOptions = workflow.ActivityOptions{
 	Summary:             "ask whether the egress's worker still answers, and stop it if it does not",
 }
 
-// twinOptions: an attempt is at most four calls of 10 s each, since LiveKit is first asked for the
-// bound egress and its participant.
-var twinOptions = as(probeOptions, "stop another egress of the same request")
+// twinOptions: an attempt is at most five calls of 10 s each, since LiveKit is first asked for the
+// bound egress, its participant, and the other egress.
+var twinOptions = workflow.ActivityOptions{
+	StartToCloseTimeout: time.Minute,
+	RetryPolicy:         stopOptions.RetryPolicy,
+	Priority:            urgent,
+	Summary:             "stop another egress of the same request",
+}
 
 // as returns options with another summary.
 func as(o workflow.ActivityOptions, summary string) workflow.ActivityOptions {

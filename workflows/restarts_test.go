@@ -40,60 +40,74 @@ func TestAnEndFromBeforeTheFailureTakesNoPlace(t *testing.T) {
 	require.ElementsMatch(t, []lk.EgressStatus{complete, failed, complete}, l.toldOf())
 }
 
-// A restore forgot the start of the next part, which records.
-func TestAPartThatARestoreForgotIsLeftToRecordUntilItsStartFindsIt(t *testing.T) {
-	t.Parallel()
-	l, starts := recovering(t, 1)
+// forgetful is a recording whose next part records, although a restore has forgotten its start: a round
+// shows it, part 1 ends at its limit, and the start of part 2 finds it as it then is.
+func forgetful(t *testing.T, found *lk.EgressInfo) (l *life, starts *[]activities.StartRequest) {
+	t.Helper()
+	l, starts = recovering(t, 1)
 	first := l.started
 	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
 		s, err := first(ctx, in)
 		if in.Part == 2 {
-			s.Info = infoOf(t, part(2, active, 10))
+			s.Info = infoOf(t, found)
 		}
 		return s, err
-	}
-	var asked []activities.TwinRequest
-	l.twin = func(in activities.TwinRequest) (activities.TwinAnswer, error) {
-		asked = append(asked, in)
-		return activities.TwinAnswer{Later: true}, nil
 	}
 	l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
 	l.at(10*time.Second, func() {
 		l.SignalWorkflow(egress.SignalReconciled, webhook(t, egress.EventUpdated, part(2, active, 10)))
 	})
-	l.webhook(15*time.Second, egress.EventEnded, part(1, lk.EgressStatus_EGRESS_LIMIT_REACHED, 9))
-	l.webhook(5*time.Minute, egress.EventEnded, part(2, complete, 300))
-
-	v := l.mustRun(plainInput(t))
-
-	require.Equal(t, []activities.TwinRequest{{Twin: "EG_2", Part: 1, Bound: egressID, Room: "standup"}}, asked)
-	require.Empty(t, l.stops)
-	require.Len(t, *starts, 2)
-	require.True(t, (*starts)[1].Input.Again, "it is looked for before another one is asked for")
-	require.Equal(t, "EG_2", v.EgressID)
-	require.Equal(t, complete.String(), string(v.Status))
-	require.Empty(t, v.Twins)
-	require.ElementsMatch(t, []lk.EgressStatus{lk.EgressStatus_EGRESS_LIMIT_REACHED, complete}, l.toldOf())
+	l.at(15*time.Second, func() {
+		end := part(1, lk.EgressStatus_EGRESS_LIMIT_REACHED, 9)
+		end.EndedAt = l.Now().UnixNano() // so that the next part's start is not late
+		l.SignalWorkflow(egress.SignalObserved, webhook(t, egress.EventEnded, end))
+	})
+	return l, starts
 }
 
-// A restore forgot the start of the next part, which was stopped as a twin. The start of that part
-// then finds it in LiveKit's list.
+func TestAPartThatARestoreForgotIsLeftToRecordUntilItsStartFindsIt(t *testing.T) {
+	t.Parallel()
+	after := activities.AfterPart{Part: 1, Began: time.Second.Nanoseconds()}
+	whilePart1Records := activities.TwinRequest{Twin: "EG_2", Bound: egressID, Room: "standup", After: after}
+	afterItsEnd := activities.TwinRequest{Twin: "EG_2", Room: "standup", After: activities.AfterPart{Part: 1, Began: 9 * time.Second.Nanoseconds()}}
+	for name, tc := range map[string]struct {
+		firstAnswer error
+		asked       []activities.TwinRequest
+	}{
+		"LiveKit says so at once":       {nil, []activities.TwinRequest{whilePart1Records}},
+		"LiveKit cannot be asked first": {failure(egress.Unreachable, "no answer"), []activities.TwinRequest{whilePart1Records, afterItsEnd}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, starts := forgetful(t, part(2, active, 10))
+			var asked []activities.TwinRequest
+			l.twin = func(in activities.TwinRequest) (activities.TwinAnswer, error) {
+				asked = append(asked, in)
+				if len(asked) == 1 && tc.firstAnswer != nil {
+					return activities.TwinAnswer{}, tc.firstAnswer
+				}
+				return activities.TwinAnswer{Later: true}, nil
+			}
+			l.webhook(5*time.Minute, egress.EventEnded, part(2, complete, 300))
+
+			v := l.mustRun(plainInput(t))
+
+			require.Equal(t, tc.asked, asked)
+			require.Empty(t, l.stops)
+			require.Len(t, *starts, 2)
+			require.True(t, (*starts)[1].Input.Again, "it is looked for before another one is asked for")
+			require.Equal(t, "EG_2", v.EgressID)
+			require.Equal(t, complete.String(), string(v.Status))
+			require.Empty(t, v.Twins)
+			require.ElementsMatch(t, []lk.EgressStatus{lk.EgressStatus_EGRESS_LIMIT_REACHED, complete}, l.toldOf())
+		})
+	}
+}
+
+// The start of a part that was stopped as a twin all the same finds it in LiveKit's list.
 func TestAPartThatWasStoppedAsATwinIsBoundByItsStart(t *testing.T) {
 	t.Parallel()
-	l, starts := recovering(t, 1)
-	first := l.started
-	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
-		s, err := first(ctx, in)
-		if in.Part == 2 {
-			s.Info = infoOf(t, part(2, complete, 20))
-		}
-		return s, err
-	}
-	l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
-	l.at(10*time.Second, func() {
-		l.SignalWorkflow(egress.SignalReconciled, webhook(t, egress.EventUpdated, part(2, active, 10)))
-	})
-	l.webhook(time.Minute, egress.EventEnded, part(1, lk.EgressStatus_EGRESS_LIMIT_REACHED, 9))
+	l, starts := forgetful(t, part(2, complete, 20))
 
 	v := l.mustRun(plainInput(t))
 

@@ -73,7 +73,10 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress
 		in.Bound, in.Seen = e.ID, e.RecorderSeen
 	}
 	if e.Stopped == "" { // else neither is to go on
-		in.Room, in.Part = e.Room(e.sum.Room), e.Part
+		in.Room = e.Room(e.sum.Room)
+	}
+	if e.MayHaveNext(workflow.Now(ctx)) {
+		in.After = activities.AfterPart{Part: e.Part, Began: e.Latest.Proto().GetStartedAt()}
 	}
 	if in.Over && in.Bound == "" {
 		return o, true
@@ -91,6 +94,7 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress
 		e.RecorderLeft(now)
 		return o, false
 	case a.Later: // the start of the next part finds it, once the bound one is over
+		e.log.Error("left to record, since it was started as a later part", "egressID", e.ID, "other", in.Twin)
 		e.unanswered++
 		return o, false
 	case a.BoundFailed.Known():

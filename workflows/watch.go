@@ -3,6 +3,7 @@ package workflows
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -28,12 +29,12 @@ func (e *run) start(ctx workflow.Context) {
 	}
 	in := inputOf(e.in, e.Part, workflow.GetInfo(ctx), workflow.Now(ctx))
 	since := sinceOf(ctx, in, e.Part)
-	in.Again = in.Again || e.overdue(ctx, before) || e.unanswered > 0 && e.Part > 1
+	in.Again = in.Again || e.overdue(ctx, before) || e.Part > 1 && len(e.aside) > 0
 	e.lookedFor = in.Again
 	e.starting = &pending{kind: started, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
 		RequestID: e.id, Part: e.Part, Input: in, RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID,
 		RoomID: before.Info.Proto().GetRoomId(), Published: before.Status.Good(), NotAfter: notAfter, OnlyLook: onlyLook,
-		Since: since,
+		Since: since, Began: began(workflow.GetInfo(ctx), workflow.Now(ctx)),
 	})}
 }
 
@@ -64,7 +65,7 @@ func (e *run) takeStart(ctx workflow.Context, ev event) error {
 
 // takeBegun takes the answer to a start whose egress runs. With an error, only the answer was lost.
 func (e *run) takeBegun(ctx workflow.Context, s activities.Started, err error) {
-	e.Started, e.before, e.handedBack = true, nil, nil
+	e.Started, e.before, e.handedBack, e.unanswered = true, nil, nil, 0
 	if e.Part == 1 {
 		countStart(ctx, StartBegan)
 	} else if e.recovers {
@@ -79,6 +80,10 @@ func (e *run) takeBegun(ctx workflow.Context, s activities.Started, err error) {
 		e.HoldBack()
 		for _, note := range s.Notes {
 			e.Note(workflow.Now(ctx), note)
+		}
+		if slices.Contains(e.Twins, s.Info.ID()) {
+			e.log.Error("a part was stopped as a twin of the one before", "egressID", s.Info.ID())
+			e.Note(workflow.Now(ctx), "it had been stopped as a twin of the part before")
 		}
 		e.fold(ctx, egress.Observation{Info: s.Info, Source: egress.FromStart, HeardAt: workflow.Now(ctx)})
 		if e.lookedFor { // what an earlier start began has recorded for a while
