@@ -73,6 +73,9 @@ func Open(o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := ThisBuild().expose(tel.Meter("app")); err != nil {
+		return nil, err
+	}
 	dialer, err := dial.New(dial.Config{Allow: cfg.Dial.AllowHosts})
 	if err != nil {
 		return nil, err

@@ -115,6 +115,7 @@ func TestEveryLabelOfOurMetricsIsThereFromTheStart(t *testing.T) {
 	t.Parallel()
 	r := run(t, app.ServeMain)
 	_, metrics := get(t, r.admin+"/metrics")
+	require.Regexp(t, `(?m)^reelkeeper_build_info\{commit=".+",go="go1\..+",release=".+"\} 1$`, metrics)
 	for _, o := range webhook.Outcomes() {
 		require.Contains(t, metrics, `reelkeeper_webhook_requests_total{reason="`+string(o.Reason)+`"} 0`)
 	}

@@ -2,9 +2,13 @@ package app
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"regexp"
 	"runtime/debug"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
 )
 
 // pseudo matches a version that Go derived from a commit, which is not a release.
@@ -58,5 +62,23 @@ func (b Build) ID() string { return cmp.Or(b.Release, b.Commit) }
 
 // String is what `--version` prints after the command's name.
 func (b Build) String() string {
-	return fmt.Sprintf("%s (commit %s, %s)", cmp.Or(b.Release, "unreleased"), cmp.Or(b.Commit, "unknown"), cmp.Or(b.Go, "unknown Go"))
+	b = b.named()
+	return fmt.Sprintf("%s (commit %s, %s)", b.Release, b.Commit, b.Go)
+}
+
+// named returns the build with words in place of what is unknown.
+func (b Build) named() Build {
+	return Build{cmp.Or(b.Release, "unreleased"), cmp.Or(b.Commit, "unknown"), cmp.Or(b.Go, "unknown Go")}
+}
+
+// expose makes a gauge that is always 1, and whose labels are the build.
+func (b Build) expose(m metric.Meter) error {
+	gauge, err := m.Int64Gauge("reelkeeper_build_info", metric.WithDescription("Always 1; the labels say which build runs."))
+	if err != nil {
+		return fmt.Errorf("build metric: %w", err)
+	}
+	b = b.named()
+	gauge.Record(context.Background(), 1, metric.WithAttributes(
+		attribute.String("release", b.Release), attribute.String("commit", b.Commit), attribute.String("go", b.Go)))
+	return nil
 }
