@@ -41,6 +41,7 @@ type plan struct {
 	own       bool
 	neighbour bool
 	elsewhere bool
+	store     string // its URL
 	token     string // URL of our webhook, in a request that bypasses us
 	canary    string // beginning of every credential of all lives of the run
 }
@@ -83,12 +84,12 @@ func pick(weights map[string]int, random *rand.Rand) string {
 // secret returns a credential of the life.
 func (p plan) secret(what string) string { return fmt.Sprintf("%s%s%d", p.canary, what, p.n) }
 
-// s3 returns a store with every possible credential.
+// s3 returns the store with every possible credential.
 func (p plan) s3() *livekit.S3Upload {
 	return &livekit.S3Upload{
-		Bucket: "recordings", Region: "eu-west-1",
+		Bucket: bucket, Region: "eu-west-1", Endpoint: p.store, ForcePathStyle: true,
 		AccessKey: p.secret("access"), Secret: p.secret("secret"), SessionToken: p.secret("session"),
-		Proxy: &livekit.ProxyConfig{Url: "http://proxy.example.com:3128", Username: "recorder", Password: p.secret("proxy")},
+		Proxy: &livekit.ProxyConfig{Url: p.store, Username: "recorder", Password: p.secret("proxy")},
 	}
 }
 

@@ -15,6 +15,7 @@ const roleVariable = "REELKEEPER_FAULTS_ROLE"
 type role struct {
 	LiveKit *livekitConfig `json:",omitempty"`
 	Step    *stepConfig    `json:",omitempty"`
+	Store   *storeConfig   `json:",omitempty"`
 }
 
 // environ returns the role as written into that variable.
@@ -33,6 +34,8 @@ func play(ctx context.Context, config string, stderr io.Writer) int {
 		err = r.LiveKit.serve(ctx)
 	case r.Step != nil:
 		err = r.Step.serve(ctx, stderr)
+	case r.Store != nil:
+		err = r.Store.serve(ctx)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "faults:", err)

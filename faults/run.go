@@ -146,9 +146,11 @@ func (r *run) live(ctx context.Context, had map[int]*progress) error {
 			r.done.Add(1)
 			continue
 		}
+		plan := planOf(r.scenario, r.state.Seed, n)
+		plan.store = r.state.url(partStore)
 		lives.Go(func() error {
 			defer r.done.Add(1)
-			return a.live(each, planOf(r.scenario, r.state.Seed, n), *p)
+			return a.live(each, plan, *p)
 		})
 	}
 	return errors.Join(lives.Wait(), ctx.Err())

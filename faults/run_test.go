@@ -62,6 +62,9 @@ func TestThreeHundredLivesUnderAllFaults(t *testing.T) {
 		require.NotZero(t, r.Figures.Became[became], became)
 	}
 	require.NotZero(t, r.Figures.Steps[check.Knew], "keys were needed")
+	for _, word := range []string{"present", "missing", "empty"} {
+		require.NotZero(t, r.Figures.Media[word], word)
+	}
 	for _, n := range r.Counts {
 		require.Zero(t, n)
 	}

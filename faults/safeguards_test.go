@@ -166,6 +166,12 @@ var safeguards = []safeguard{
 		scenario: []string{"bound: 60s", "step: {cut: 0.6}\nbound: 60s"},
 		caught:   check.KindRepeated, least: 2,
 	},
+	{
+		name:     "media is said to be there only if it is",
+		changes:  []change{{"egress/found.go", "file.Media = media\n", "file.Media = MediaPresent\n"}},
+		scenario: []string{"speed: 0.1}", "speed: 0.1, faults: {media-missing: 1}}", `VERIFY_FOR: "off"`, "VERIFY_FOR: 3s"},
+		caught:   check.KindMismatched, least: 6,
+	},
 }
 
 func TestABuildWithoutASafeguardIsCaught(t *testing.T) {

@@ -137,9 +137,10 @@ const (
 	partTemporal = "temporal"
 	partLiveKit  = "livekit"
 	partStep     = "step" // the worker of the step
+	partStore    = "store"
 )
 
-var parts = []string{partWorker, partDoor, partTemporal, partLiveKit, partStep}
+var parts = []string{partWorker, partDoor, partTemporal, partLiveKit, partStep, partStore}
 
 // ours reports whether a part is a command that ships.
 func ours(part string) bool { return part == partWorker || part == partDoor }
@@ -233,7 +234,10 @@ func (s scenario) problems() (found []problem) {
 
 // rules returns the rules by which a run of it is judged.
 func (s scenario) rules() check.Rules {
-	return check.Rules{Path: announcePath, Bound: s.Bound, Past: pastTemporal, Hang: s.LiveKit.timings().ReplyHang, Step: stepName, Recover: s.Settings["REELKEEPER_RECOVER"] != ""}
+	return check.Rules{
+		Path: announcePath, Bound: s.Bound, Past: pastTemporal, Hang: s.LiveKit.timings().ReplyHang, Step: stepName,
+		Recover: s.Settings["REELKEEPER_RECOVER"] != "", Media: s.Settings["REELKEEPER_VERIFY_FOR"] != "off",
+	}
 }
 
 // rates returns all rates by the name of their field.

@@ -44,7 +44,13 @@ func (s *stage) parts(ctx context.Context) ([]part, error) {
 	}
 	livekit, err := s.role("livekit.log", role{LiveKit: &livekitConfig{
 		Addr: s.state.addr(partLiveKit), WebhookURL: s.state.url(theFront) + egress.WebhookPath, Seed: s.state.Seed, Spec: s.scenario.LiveKit,
-		StateFile: s.state.path("livekit.json"), Chronicle: s.state.path(check.LiveKitLog),
+		StateFile: s.state.path("livekit.json"), Chronicle: s.state.path(check.LiveKitLog), Media: s.state.path(mediaFolder),
+	}})
+	if err != nil {
+		return nil, err
+	}
+	store, err := s.role("store.log", role{Store: &storeConfig{
+		Addr: s.state.addr(partStore), Media: s.state.path(mediaFolder), Seed: s.state.Seed, Lives: s.scenario.Lives,
 	}})
 	if err != nil {
 		return nil, err
@@ -63,7 +69,7 @@ func (s *stage) parts(ctx context.Context) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := slices.Concat([]part{{name: partTemporal, start: temporal}, {name: partLiveKit, start: livekit}, {name: partStep, start: step}}, doors, workers)
+	list := slices.Concat([]part{{name: partTemporal, start: temporal}, {name: partLiveKit, start: livekit}, {name: partStore, start: store}, {name: partStep, start: step}}, doors, workers)
 	for i := range list {
 		list[i].kills = s.scenario.Kills[list[i].name]
 	}

@@ -23,6 +23,7 @@ const (
 	runFile      = "run.json"
 	lockFile     = "lock"
 	searched     = "ours"
+	mediaFolder  = "media" // of the store
 )
 
 // What else has a port, besides the parts.
@@ -56,10 +57,12 @@ func newState(dir string, scenario []byte, seed uint64, lives int) (*state, erro
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return nil, egress.Invalidf("--state", "%s is not empty; --resume goes on with a run", dir)
 	}
-	if err := os.MkdirAll(filepath.Join(dir, searched), 0o700); err != nil {
-		return nil, egress.Invalidf("--state", "%v", err)
+	for _, folder := range []string{searched, mediaFolder} {
+		if err := os.MkdirAll(filepath.Join(dir, folder), 0o700); err != nil {
+			return nil, egress.Invalidf("--state", "%v", err)
+		}
 	}
-	names := []string{partLiveKit, partTemporal, theConsumer, theFront}
+	names := []string{partLiveKit, partTemporal, partStore, theConsumer, theFront}
 	for _, name := range slices.Concat(sc.each(partDoor), sc.each(partWorker)) {
 		names = append(names, name, admin(name))
 	}

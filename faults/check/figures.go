@@ -36,6 +36,7 @@ type Figures struct {
 	Handled  int            `json:"handled"`            // egresses whose end the consumer handled
 	Verdicts map[string]int `json:"verdicts"`           // by the last announcement
 	EndedBy  map[string]int `json:"ended_by,omitempty"` // by the source of the end, where the consumer's headers name it
+	Media    map[string]int `json:"media,omitempty"`    // of what ended well, by what the last announcement says of its media
 	Amended  int            `json:"corrections"`        // verdicts announced again with a correction
 
 	Steps map[Work]int `json:"steps"`     // attempts of the pipeline's step, by what they did
@@ -69,7 +70,7 @@ func figuresOf(l Logs, lives []*life, egresses map[string]*recorded) Figures {
 		Lives: len(lives), Egresses: len(egresses), Requests: len(l.Consumer),
 		Kinds: map[string]int{}, Outcomes: map[Outcome]int{}, Faults: map[string]int{}, Became: map[string]int{}, Webhooks: map[string]int{},
 		Answers: map[int]int{}, Verdicts: map[string]int{}, EndedBy: map[string]int{}, Kills: map[string]int{}, Asked: map[string]int{}, Exits: map[string]int{},
-		Steps: map[Work]int{},
+		Steps: map[Work]int{}, Media: map[string]int{},
 	}
 	for _, a := range l.Agents {
 		f.agent(a)
@@ -95,7 +96,7 @@ func figuresOf(l Logs, lives []*life, egresses map[string]*recorded) Figures {
 	}
 	for _, r := range l.Consumer {
 		f.Answers[r.Answer]++
-		if by := endedBy(r.Header); by != "" && r.Answer/100 == 2 {
+		if by := headerOf(r.Header, "-Source"); by != "" && r.Answer/100 == 2 {
 			f.EndedBy[by]++
 		}
 	}
@@ -143,10 +144,11 @@ func (f *Figures) agent(a Agent) {
 	}
 }
 
-// endedBy returns the source of an end, if a header of the announcement names it.
-func endedBy(h http.Header) string {
+// headerOf returns what an announcement says beside LiveKit's event, such as the source of an end, if
+// one of its headers has this suffix.
+func headerOf(h http.Header, suffix string) string {
 	for name, values := range h {
-		if strings.HasSuffix(name, "-Source") {
+		if strings.HasSuffix(name, suffix) {
 			return values[0]
 		}
 	}
@@ -194,7 +196,7 @@ func Print(w io.Writer, findings []Finding, f Figures) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d lives (%s): %s; %d calls repeated by agents, %d forged ends, %d neighbours, %d restarted elsewhere.\n", f.Lives, list(f.Kinds), list(f.Outcomes), f.Retries, f.Forged, f.Neighbours, f.Elsewhere)
 	fmt.Fprintf(&b, "LiveKit: %d start calls, %d egresses, %d recorded (%d of them as next parts, %d across another start), %d still running, %d unknowable; faults drawn: %s; results: %s; webhooks: %s.\n", f.Starts, f.Egresses, f.Recorded, f.Next, f.Crossed, f.Running, f.Unknown, list(f.Faults), list(f.Became), list(f.Webhooks))
-	fmt.Fprintf(&b, "Consumer: %d requests (%s), %d ends handled (%s), %d corrected%s.\n", f.Requests, list(f.Answers), f.Handled, list(f.Verdicts), f.Amended, by(f.EndedBy))
+	fmt.Fprintf(&b, "Consumer: %d requests (%s), %d ends handled (%s), %d corrected%s%s.\n", f.Requests, list(f.Answers), f.Handled, list(f.Verdicts), f.Amended, named("ends heard from", f.EndedBy), named("media", f.Media))
 	fmt.Fprintf(&b, "Step: attempts: %s; %d answers lost; time from the announcement to its work: %s.\n", list(f.Steps), f.Cut, f.StepLag)
 	fmt.Fprintf(&b, "Kills: %s; asked to stop: %s; exited by themselves: %s.\n", list(f.Kills), list(f.Asked), list(f.Exits))
 	fmt.Fprintf(&b, "Time from the end to the announcement: %s.\n", f.Lag)
@@ -214,11 +216,11 @@ func Print(w io.Writer, findings []Finding, f Figures) error {
 	return err
 }
 
-func by(counts map[string]int) string {
+func named(what string, counts map[string]int) string {
 	if len(counts) == 0 {
 		return ""
 	}
-	return "; ends heard from: " + list(counts)
+	return "; " + what + ": " + list(counts)
 }
 
 // list puts counts into words.

@@ -29,7 +29,7 @@ func TestFiguresSayWhatHappened(t *testing.T) {
 	require.Equal(t, Figures{
 		Lives: 1, Kinds: map[string]int{"room_composite": 1}, Outcomes: map[Outcome]int{Accepted: 1}, Retries: 2, Forged: 1,
 		Starts: 1, Egresses: 1, Recorded: 1, Faults: map[string]int{"rerun": 1}, Became: map[string]int{complete: 1, "ran twice": 1}, Webhooks: map[string]int{"sent": 1, "suppressed": 1},
-		Requests: 3, Answers: map[int]int{200: 2, 500: 1}, Handled: 1, Verdicts: map[string]int{complete: 1}, EndedBy: map[string]int{"poll": 1},
+		Requests: 3, Answers: map[int]int{200: 2, 500: 1}, Handled: 1, Verdicts: map[string]int{complete: 1}, EndedBy: map[string]int{"poll": 1}, Media: map[string]int{},
 		Amended: 1, Kills: map[string]int{"worker": 2}, Asked: map[string]int{"door": 1}, Exits: map[string]int{"door": 1}, Lag: Lag{1, 1, 1},
 		Steps: map[Work]int{Worked: 2, Failed: 1, Knew: 1}, Cut: 1,
 	}, f)
@@ -39,7 +39,7 @@ func TestFiguresSayWhatHappened(t *testing.T) {
 	require.Contains(t, out.String(), "1 accepted; 2 calls repeated by agents, 1 forged ends, 0 neighbours, 0 restarted elsewhere.")
 	require.Contains(t, out.String(), "Step: attempts: 1 failed, 1 knew, 2 worked; 1 answers lost; time from the announcement to its work: p50 0.0 s, p99 0.0 s, at most 0.0 s.\n")
 	require.Contains(t, out.String(), "Kills: 2 worker; asked to stop: 1 door; exited by themselves: 1 door.")
-	require.Contains(t, out.String(), "0 lost, 0 twin, 0 unstopped, 0 cut, 0 repeated, 0 wrong, 0 early, 0 late, 0 invented, 0 denied, 0 unstepped, 0 unverified, 0 meddled, 0 secret, 0 crashed.")
+	require.Contains(t, out.String(), "0 lost, 0 twin, 0 unstopped, 0 cut, 0 repeated, 0 wrong, 0 early, 0 late, 0 invented, 0 denied, 0 unstepped, 0 unverified, 0 mismatched, 0 meddled, 0 secret, 0 crashed.")
 }
 
 func TestALagIsTheWaitFromTheEnd(t *testing.T) {

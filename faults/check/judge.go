@@ -25,6 +25,8 @@ type Rules struct {
 	// Step is the pipeline's step that runs for every end, within the bound after the announcement.
 	// Empty: there is none.
 	Step string
+	// Media says that the store is asked for the media of what ended well, before that is announced.
+	Media bool
 	// Recover says that a recording that breaks off, or reaches LiveKit's limit, goes on as a next part
 	// of ours, whatever others do.
 	Recover bool
@@ -51,6 +53,7 @@ const (
 	KindDenied     Kind = "denied"     // its agent was told that nothing is being recorded, or can be stopped, but something is
 	KindUnstepped  Kind = "unstepped"  // announced, but the pipeline's step never did its work for it
 	KindUnverified Kind = "unverified" // announced without LiveKit's signature
+	KindMismatched Kind = "mismatched" // announced with another word on the media than the store's, or with none though the store was there
 	KindMeddled    Kind = "meddled"    // a neighbour's egress was stopped, was announced to the consumer, or was worked for
 	KindSecret     Kind = "secret"     // a credential of a request in a place where none may be stored, or in what the consumer was told
 	KindCrashed    Kind = "crashed"    // a worker or a door ended by itself, as after a panic, or did not stop when asked
@@ -58,7 +61,7 @@ const (
 
 // Kinds returns all ways of breaking the promise, in display order.
 func Kinds() []Kind {
-	return []Kind{KindLost, KindTwin, KindUnstopped, KindCut, KindRepeated, KindWrong, KindEarly, KindLate, KindInvented, KindDenied, KindUnstepped, KindUnverified, KindMeddled, KindSecret, KindCrashed}
+	return []Kind{KindLost, KindTwin, KindUnstopped, KindCut, KindRepeated, KindWrong, KindEarly, KindLate, KindInvented, KindDenied, KindUnstepped, KindUnverified, KindMismatched, KindMeddled, KindSecret, KindCrashed}
 }
 
 // Finding is one broken promise.
@@ -73,7 +76,7 @@ type Finding struct {
 // happened. It does not look for secrets: see Search and SearchTold.
 func Judge(l Logs, r Rules) ([]Finding, Figures) {
 	lives, egresses := stories(l)
-	j := &judge{rules: r, lives: lives, egresses: egresses, figures: figuresOf(l, lives, egresses), byPath: map[string]map[string][]announcement{}}
+	j := &judge{rules: r, kills: l.Kills, lives: lives, egresses: egresses, figures: figuresOf(l, lives, egresses), byPath: map[string]map[string][]announcement{}}
 	told, unverified := announcements(l.Consumer)
 	for range unverified {
 		j.found(KindUnverified, 0, "", "a request to the consumer without LiveKit's signature")
@@ -121,6 +124,7 @@ func Judge(l Logs, r Rules) ([]Finding, Figures) {
 type judge struct {
 	rules    Rules
 	lives    []*life
+	kills    []Kill
 	egresses map[string]*recorded
 	byPath   map[string]map[string][]announcement // announcements by path and egress
 	main     map[string][]announcement            // of those, the ones at the path of the rules
@@ -239,6 +243,9 @@ func (j *judge) inTime(e *recorded, path string, due time.Time) {
 		return
 	}
 	last := told[len(told)-1]
+	if path == j.rules.Path {
+		j.media(e, last)
+	}
 	if n := len(e.ends); n > 0 && last.status != Lost && e.ends[n-1].at.After(due) { // it was forgotten before that
 		due = e.ends[n-1].at
 	}

@@ -163,8 +163,10 @@ func TestThePromise(t *testing.T) {
 
 func own(r *Request) { r.Path = "/own" }
 
-func counted(l *logs) map[Kind]int {
-	findings, _ := Judge(l.Logs, rules)
+func counted(l *logs) map[Kind]int { return countedBy(rules, l) }
+
+func countedBy(r Rules, l *logs) map[Kind]int {
+	findings, _ := Judge(l.Logs, r)
 	counts := map[Kind]int{}
 	for _, f := range findings {
 		counts[f.Kind]++

@@ -90,7 +90,7 @@ func (j *judge) worked(life int, id string, works []Step) {
 
 // verdict returns what the step was told, as if a consumer had been.
 func (s Step) verdict() announcement {
-	return announcement{s.At, s.Key, s.EgressID, s.Status, s.EndedAt}
+	return announcement{at: s.At, eventID: s.Key, egressID: s.EgressID, status: s.Status, endedAt: s.EndedAt}
 }
 
 // renews reports whether a step rightly worked again: its verdict is a correction, with a status or

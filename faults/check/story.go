@@ -85,6 +85,7 @@ type announcement struct {
 	egressID string
 	status   string
 	endedAt  time.Time // LiveKit's; zero if it has none
+	media    string    // what it says of the media; empty if it says nothing
 }
 
 // same reports whether both are about one end, by LiveKit's own time of it.
@@ -296,7 +297,7 @@ func announcementOf(r Request) (announcement, bool) {
 	if err := json.Unmarshal([]byte(r.Body), &e); err != nil || e.Event != ended {
 		return announcement{}, false
 	}
-	a := announcement{at: r.At, eventID: e.ID, egressID: e.EgressInfo.EgressID, status: e.EgressInfo.Status}
+	a := announcement{at: r.At, eventID: e.ID, egressID: e.EgressInfo.EgressID, status: e.EgressInfo.Status, media: headerOf(r.Header, "-Media")}
 	if n, err := e.EgressInfo.EndedAt.Int64(); err == nil && n != 0 {
 		a.endedAt = time.Unix(0, n)
 	}
