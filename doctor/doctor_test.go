@@ -183,6 +183,8 @@ func TestEachCheckSaysWhatItFindsAndHowToMendIt(t *testing.T) {
 		"Temporal":                        {doctor.TemporalServer, with(func(*temporal) {}), doctor.OK, `the namespace "prod" keeps closed workflows for 7 days`, ""},
 		"a short retention":               {doctor.TemporalServer, with(func(s *temporal) { s.retention = 72 * time.Hour }), doctor.Warn, "3 days: idempotency keys", "temporal operator namespace update --namespace prod --retention 168h"},
 		"hardly a retention":              {doctor.TemporalServer, with(func(s *temporal) { s.retention = 12 * time.Hour }), doctor.Fail, "12h0m0s: LiveKit lists ended egresses for longer", "--retention 168h"},
+		"a retention of a day":            {doctor.TemporalServer, with(func(s *temporal) { s.retention = 24 * time.Hour }), doctor.Fail, "24h0m0s: LiveKit lists ended egresses for longer", "--retention 168h"},
+		"a retention of two days":         {doctor.TemporalServer, with(func(s *temporal) { s.retention = 48 * time.Hour }), doctor.Warn, "2 days: idempotency keys", "--retention 168h"},
 		"Temporal is away":                {doctor.TemporalServer, with(func(s *temporal) { s.err = errors.New("no answer in time") }), doctor.Fail, `"prod" at temporal:7233: no answer in time`, "TEMPORAL_ADDRESS"},
 		"search attributes":               {doctor.SearchAttributes, with(func(*temporal) {}), doctor.OK, "has all search attributes", ""},
 		"no search attributes":            {doctor.SearchAttributes, with(func(s *temporal) { s.command = "temporal operator x" }), doctor.Fail, "lacks search attributes", "temporal operator x"},

@@ -14,9 +14,9 @@ import (
 const (
 	// retentionWarn is how far back idempotency keys and reports should reach.
 	retentionWarn = 7 * 24 * time.Hour
-	// retentionFail is how long LiveKit lists an ended egress: if Temporal forgot one earlier, it
-	// would be taken for a new one.
-	retentionFail = 24 * time.Hour
+	// retentionFail is how long LiveKit may list an ended egress: if Temporal forgot one earlier, it
+	// would be taken for a new one. LiveKit sweeps its list every half hour, so a day is too short.
+	retentionFail = egress.Remembered
 	// pollLimit exceeds the 60 s that a worker's poll waits at most.
 	pollLimit = 2 * time.Minute
 	// scheduleSlack is how late a schedule may be beyond its interval.
