@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -44,6 +45,7 @@ type temporal struct {
 	find   error
 	adopt  error
 	late   error
+	strays []string // egress IDs that are request IDs, too
 	answer func(ctx context.Context, workflowID string) error
 
 	mu      sync.Mutex
@@ -68,7 +70,11 @@ func (f *temporal) Late(_ context.Context, workflowID string, e egress.Event) er
 	return f.late
 }
 
+// Signal knows, of the workflows that have an egress ID, only strays, and keeps no signals for others.
 func (f *temporal) Signal(ctx context.Context, workflowID, name, requestID string, e egress.Event) error {
+	if id, _ := egress.RequestID(workflowID); egress.IsEgressID(id) && !slices.Contains(f.strays, id) {
+		return errUnknown
+	}
 	f.mu.Lock()
 	f.signals = append(f.signals, signal{workflowID, name, requestID, e})
 	f.mu.Unlock()

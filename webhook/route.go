@@ -9,8 +9,8 @@ import (
 )
 
 // observe passes an egress event to its workflow: the one that the token in the URL names, else the
-// one that the echoed token names, else the one with the egress ID. A workflow that has closed ends
-// the search; one that does not exist does not: a start that went past Temporal may be adopted under
+// one that the echoed token names, else the one with the egress ID: of a stray that is its workflow's
+// name, by which it is found also while visibility lags. A workflow that has closed ends the search; one that does not exist does not: a start that went past Temporal may be adopted under
 // its egress ID, and is otherwise adopted now, as is one that only visibility still shows.
 func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 	if d.egressID() == "" {
@@ -26,8 +26,15 @@ func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 
 // hand passes an event to its workflow, whatever the URL's MAC.
 func (h *Handler) hand(ctx context.Context, d *delivery, named []string) Reason {
-	for _, id := range named {
-		if reason := h.signalOrAdopt(ctx, d, id); reason != Unknown {
+	tried := named
+	if id := d.egressID(); len(named) == 0 && egress.IsEgressID(id) {
+		tried = []string{egress.WorkflowID(id)}
+	}
+	for _, id := range tried {
+		switch reason := h.signalOrAdopt(ctx, d, id); {
+		case reason == Accepted && len(named) == 0:
+			return LookedUp
+		case reason != Unknown:
 			return reason
 		}
 	}
@@ -36,12 +43,13 @@ func (h *Handler) hand(ctx context.Context, d *delivery, named []string) Reason 
 	case err != nil:
 		return d.failed(ctx, err)
 	case !found && len(named) == 0:
+		d.workflow = ""
 		return Unknown
 	case !found:
 		return h.adopt(ctx, d, named[0])
 	}
 	reason := Unknown
-	if !slices.Contains(named, id) {
+	if !slices.Contains(tried, id) {
 		reason = h.signalOrAdopt(ctx, d, id)
 	}
 	if reason == Unknown { // Temporal has lost what visibility still shows
