@@ -4,12 +4,17 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 	"go.temporal.io/sdk/activity"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
+
+// recordFor is how long a round waits for a worker to take one expected recording: three times the
+// 5 s for which Temporal keeps a task for a worker that has died.
+const recordFor = 15 * time.Second
 
 // expect finds rooms that should be recorded and are not, and starts those recordings that are
 // due, under a key derived from the room: another attempt starts nothing twice.
@@ -57,7 +62,7 @@ func (r *round) record(ctx context.Context, room *livekit.Room) (begun bool) {
 	for n, over := 1, true; over && n <= egress.MaxExpected; n++ {
 		key, request := r.cfg.Expect.Request(room, n)
 		var err error
-		if begun, over, err = r.temporal.Record(ctx, key, request); err != nil {
+		if begun, over, err = r.begin(ctx, key, request); err != nil {
 			r.Round.Failed++
 			log.Error("an expected recording could not be begun", "room", room.GetName(), "requestID", key, "error", err)
 			return false
@@ -68,4 +73,12 @@ func (r *round) record(ctx context.Context, room *livekit.Room) (begun bool) {
 		}
 	}
 	return false
+}
+
+// begin is the registry's Record, for recordFor: no worker may ever take a run that waits for one of
+// a version that is gone. What was sent goes on, and the next round finds it.
+func (r *round) begin(ctx context.Context, key string, request egress.Request) (begun, over bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, recordFor)
+	defer cancel()
+	return r.temporal.Record(ctx, key, request)
 }

@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -114,4 +115,39 @@ func TestADeadEgressIsNoRecordingOfARoomThatIsToBeRecorded(t *testing.T) {
 			require.Equal(t, []string{"daily"}, r.Recording)
 		})
 	}
+}
+
+// untaken is both sides, where no worker takes the recording of one room.
+type untaken struct {
+	*both
+	key string
+}
+
+func (u untaken) Record(ctx context.Context, key string, r egress.Request) (begun, over bool, err error) {
+	if key == u.key {
+		select {
+		case <-ctx.Done():
+			return false, false, ctx.Err()
+		case <-time.After(itsTime):
+		}
+	}
+	return u.both.Record(ctx, key, r)
+}
+
+func TestARoomWhoseRecordingNoWorkerTakesHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		b := untaken{key: "expect-RM_1", both: &both{rooms: []*lk.Room{
+			{Name: "daily", Sid: "RM_1", NumParticipants: 1}, {Name: "standup", Sid: "RM_2", NumParticipants: 1},
+		}}}
+		act := activities.NewReconciler(activities.ReconcilerConfig{
+			Expect: egress.Expectation{Rooms: []string{"*"}, After: egress.Duration(time.Minute), Start: "x.mp4"},
+		}, b, b, keys(t))
+		var r egress.Round
+		require.NoError(t, newAttempts(&api{}).run(act.Reconcile, activities.RoundRequest{At: time.Now()}, &r))
+		require.Equal(t, []string{"daily", "standup"}, r.Unrecorded)
+		require.Equal(t, []string{"standup"}, r.Recording)
+		require.Equal(t, 1, r.Failed)
+		require.Less(t, r.Took.D(), itsTime)
+	})
 }
