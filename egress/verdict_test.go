@@ -179,6 +179,23 @@ func TestAnAnnouncementsIDIsOfItsEgressAndItsVerdict(t *testing.T) {
 	require.Equal(t, "EV_HEK5ADSHLOLX", announce(t, again)["id"], "a loss is told once")
 }
 
+// As after a failover of Temporal: whoever has heard LiveKit's event recognizes only the egress.
+func TestAnEndWhoseWebhookTemporalHasLostIsToldUnderAnIDOfOurs(t *testing.T) {
+	t.Parallel()
+	told, forgot := seen(t, active), seen(t, active)
+	e, err := egress.ParseEvent([]byte(`{"event":"egress_ended","id":"EV_1","egressInfo":{"egressId":"EG_1","status":"EGRESS_COMPLETE"}}`))
+	require.NoError(t, err)
+	o, err := egress.ObserveEvent(e, noon)
+	require.NoError(t, err)
+	told.Observe(o)
+	forgot.Observe(egress.Observation{Info: infoOf(t, "EG_1", complete), Source: egress.FromReconcile, HeardAt: noon})
+	first, again := announce(t, told), announce(t, forgot)
+	require.Equal(t, "EV_1", first["id"])
+	require.NotEqual(t, first["id"], again["id"])
+	require.Equal(t, "EG_1", again["egressInfo"].(map[string]any)["egressId"])
+	require.NotEmpty(t, forgot.Verdict("req-1", egress.Summary{}).Missed)
+}
+
 func TestNothingIsAnnouncedOfAnEgressThatNobodyHasSeen(t *testing.T) {
 	t.Parallel()
 	_, err := (&egress.State{ID: "EG_1"}).Announcement()
