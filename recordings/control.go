@@ -107,7 +107,8 @@ func (c *Client) update(ctx context.Context, id, workflowID, name string, result
 }
 
 // over tells the sender of an update that the recording has ended and its workflow accepts no more
-// updates.
+// updates; or, if the workflow runs, that Temporal has lost the update, as in a failover, or that
+// the workflow was begun anew since.
 func (c *Client) over(ctx context.Context, id, name, workflowID string) error {
 	v, err := c.State(ctx, workflowID)
 	switch {
@@ -115,6 +116,8 @@ func (c *Client) over(ctx context.Context, id, name, workflowID string) error {
 		return unknown(id)
 	case err != nil:
 		return err
+	case v.Verdict == nil && v.ClosedAt == nil:
+		return &egress.Error{Reason: egress.Unavailable, Message: fmt.Sprintf("%s still runs, but Temporal has lost the update %s: ask again", id, name), Err: egress.ErrTemporal}
 	case v.Verdict == nil:
 		return &egress.Error{Reason: egress.AlreadyOver, Message: fmt.Sprintf("%s is over: %s", id, v.Problem)}
 	case name != egress.UpdateStop:

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/api/serviceerror"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
 
@@ -110,6 +111,33 @@ func TestAStopWithoutAnAnswerMayStillBeCarriedOut(t *testing.T) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}
+}
+
+// As after a failover of Temporal.
+func TestWhatTemporalHasLostOfARecordingThatRunsIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	id := fresh("goes-on")
+	begin(t, ctx, c, w, id, id)
+	forgetful := New(Config{Temporal: through(t, func(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+		if strings.HasSuffix(method, "/UpdateWorkflowExecution") {
+			return serviceerror.NewNotFound("update not found")
+		}
+		return invoke(ctx, method, req, reply, cc, opts...)
+	}), Namespace: namespace})
+
+	_, err := forgetful.Stop(ctx, id)
+
+	wantReason(t, err, egress.Unavailable)
+	if want := id + " still runs, but Temporal has lost the update egress.stop: ask again"; err.Error() != want || !errors.Is(err, egress.ErrTemporal) {
+		t.Errorf("got %q, want %q of Temporal", err, want)
+	}
+	wantReason(t, forgetful.Retry(ctx, id, "index"), egress.Unavailable)
+	_, err = c.Stop(ctx, id)
+	must(t, err)
+	_, err = c.Wait(ctx, id)
+	must(t, err)
 }
 
 func TestAnEndIsKnownOfThatEgressAloneAndOnceItIsTheLastWord(t *testing.T) {
