@@ -3,6 +3,7 @@ package egress_test
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -83,6 +84,19 @@ func TestATitleNamesTheOnePathToo(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "web to a.mp4", egress.Summary{Kind: egress.KindWeb, Paths: []string{"a.mp4"}}.Title())
 	require.Equal(t, "web", egress.Summary{Kind: egress.KindWeb}.Title())
+}
+
+// An older starter or worker passes on what a newer one wrote.
+func TestASummaryIsPassedOnAsItCame(t *testing.T) {
+	t.Parallel()
+	for _, came := range []string{`{"kind":"web","room":"daily"}`, `{"room":"daily","kind":"web"}`, `{"kind":"web","room":"daily","of_tomorrow":"\u0026"}`} {
+		var s egress.Summary
+		require.NoError(t, json.Unmarshal([]byte(strings.ReplaceAll(came, ",", ", ")), &s))
+		require.Equal(t, "web of room daily", s.Title())
+		b, err := json.Marshal(s)
+		require.NoError(t, err)
+		require.Equal(t, came, string(b))
+	}
 }
 
 func TestAWebhookWithoutAHostIsCalledUnreadable(t *testing.T) {

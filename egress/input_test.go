@@ -96,7 +96,7 @@ func TestAnInputThatIsWrongIsRefusedByItsField(t *testing.T) {
 		"no time":                  {`{"start_by":"noon"}`, `start_by: parsing time "noon" as "2006-01-02T15:04:05Z07:00": cannot parse "noon" as "2006"`},
 		"no base64":                {`{"sealed":"%"}`, "sealed: illegal base64 data at input byte 0"},
 		"a number for a text":      {`{"fingerprint":1}`, "fingerprint: json: cannot unmarshal number into Go value of type string"},
-		"a text for the summary":   {`{"summary":"x"}`, "summary: json: cannot unmarshal string into Go value of type egress.Summary"},
+		"a text for the summary":   {`{"summary":"x"}`, "summary: json: cannot unmarshal string into Go value of type egress.summary"},
 		"a text for the state":     {`{"carried":"x"}`, "carried: json: cannot unmarshal string into Go value of type egress.State"},
 		"a list":                   {`[]`, "request: is not a JSON object"},
 		"an unknown request field": {`{"web":{"ur":"x"}}`, `web: (line 1:2): unknown field "ur"`},

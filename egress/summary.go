@@ -1,7 +1,9 @@
 package egress
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
@@ -20,6 +22,35 @@ type Summary struct {
 	// Webhooks are the hosts of the caller's own webhooks, in order. We take the webhooks out of
 	// the request and serve them.
 	Webhooks []string `json:"webhooks,omitempty"`
+
+	// came is the JSON that it was read from, if this version would write it differently. A sealed
+	// request opens only beside what was sealed with it, so a summary that was read is not changed.
+	came json.RawMessage
+}
+
+// MarshalJSON writes what another release wrote as it came.
+func (s Summary) MarshalJSON() ([]byte, error) {
+	if s.came != nil {
+		return s.came, nil
+	}
+	type summary Summary // without this method
+	return json.Marshal(summary(s))
+}
+
+// UnmarshalJSON reads the summary of any release, and keeps what this version does not know.
+func (s *Summary) UnmarshalJSON(b []byte) error {
+	type summary Summary // without this method
+	var known summary
+	if err := json.Unmarshal(b, &known); err != nil {
+		return err
+	}
+	own, _ := json.Marshal(known)               // texts never fail
+	came, _ := json.Marshal(json.RawMessage(b)) // compact, as it was written; nor does what was just read
+	if !bytes.Equal(own, came) {
+		known.came = came
+	}
+	*s = Summary(known)
+	return nil
 }
 
 // Title returns the summary in one line, for the UI, which reads it as Markdown.

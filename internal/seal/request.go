@@ -61,7 +61,7 @@ func (k *Keys) OpenRequest(requestID string, in egress.Input) (egress.Request, e
 }
 
 // readablePart is what a blob is bound to: it opens with no other summary, and for no other
-// storage.
+// storage. The summary of another release is the JSON that it came as.
 func readablePart(sum egress.Summary, storage string) ([]byte, error) {
 	b, err := json.Marshal(sum)
 	return append(b, storage...), err

@@ -1,7 +1,11 @@
 package seal
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -104,6 +108,86 @@ func TestASealedRequestOpensUnderItsOwnIDAndSummaryAlone(t *testing.T) {
 			requireSealed(t, err, "sealed: ")
 		})
 	}
+}
+
+// Another release has fields that this one does not know, or lacks some that this one always writes,
+// or has them in another order. What it sealed opens all the same, also if it was passed on.
+func TestARequestOpensBesideTheSummaryOfAnotherRelease(t *testing.T) {
+	t.Parallel()
+	k := keysOf(t, Config{Secret: testSecret})
+	plaintext, err := encode(requests()[egress.KindWeb])
+	require.NoError(t, err)
+	for _, summary := range []string{
+		`{"kind":"web","of_tomorrow":"a"}`, `{"kind":"web","room":"","layout":"a"}`, `{"layout":"a","kind":"web"}`, `{"kind":"web","layout":"a","paths":null}`,
+	} {
+		blob := base64.StdEncoding.EncodeToString(k.seal(plaintext, "req-1", []byte(summary+"main")))
+		history := `{"summary":` + summary + `,"sealed":"` + blob + `","storage":"main"}`
+		var in egress.Input
+		require.NoError(t, json.Unmarshal([]byte(history), &in))
+		for _, in := range []egress.Input{in, throughHistory(t, in), throughHistory(t, in.OnlyLook())} {
+			got, err := k.OpenRequest("req-1", in)
+			require.NoError(t, err, summary)
+			require.True(t, proto.Equal(requests()[egress.KindWeb], got))
+		}
+		passed, err := json.Marshal(egress.Redelivery{Input: in})
+		require.NoError(t, err)
+		require.Contains(t, string(passed), history)
+
+		require.NoError(t, json.Unmarshal([]byte(strings.Replace(history, `"a"`, `"b"`, 1)), &in))
+		_, err = k.OpenRequest("req-1", in)
+		requireSealed(t, err, "sealed: was changed, or belongs to another request or summary")
+	}
+}
+
+// What starters of earlier releases have sealed is opened as long as their recordings run, and
+// longer, to announce them again.
+func TestTheRequestsOfRecordedHistoriesOpen(t *testing.T) {
+	t.Parallel()
+	k := keysOf(t, Config{Secret: "e2e-secret-e2e-secret-e2e-secret-32"}) // as in e2e
+	files, err := filepath.Glob("../../workflows/testdata/histories/*/*.json")
+	require.NoError(t, err)
+	opened := 0
+	for _, file := range files {
+		workflowID, in := inputOf(t, file)
+		if len(in.Sealed) == 0 {
+			continue
+		}
+		id, ok := egress.RequestID(workflowID)
+		if !ok {
+			id, ok = egress.RedeliveryOf(workflowID)
+		}
+		require.True(t, ok, workflowID)
+		_, err := k.OpenRequest(id, in)
+		require.NoError(t, err, file)
+		opened++
+	}
+	require.NotZero(t, opened)
+}
+
+// inputOf returns the ID of the workflow that wrote a history, and its input, zero if it has none.
+func inputOf(t *testing.T, file string) (workflowID string, in egress.Input) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var history struct {
+		Events []struct {
+			Began struct {
+				WorkflowID   string
+				WorkflowType struct{ Name string }
+				Input        struct{ Payloads []struct{ Data []byte } }
+			} `json:"workflowExecutionStartedEventAttributes"`
+		}
+	}
+	require.NoError(t, json.Unmarshal(b, &history))
+	began := history.Events[0].Began
+	redelivery := egress.Redelivery{}
+	switch began.WorkflowType.Name {
+	case egress.WorkflowType:
+		require.NoError(t, json.Unmarshal(began.Input.Payloads[0].Data, &redelivery.Input))
+	case egress.RedeliveryType:
+		require.NoError(t, json.Unmarshal(began.Input.Payloads[0].Data, &redelivery))
+	}
+	return began.WorkflowID, redelivery.Input
 }
 
 func TestTheKindInsideMustBeTheSummarys(t *testing.T) {
