@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"regexp"
@@ -86,13 +87,29 @@ type Argument struct {
 	Newer bool
 }
 
-// UnmarshalJSON never fails.
+// UnmarshalJSON never fails. It is also strict within the state that an earlier run left, which
+// Input's is not: this run would go on without what it does not know.
 func (a *Argument) UnmarshalJSON(b []byte) error {
 	a.Problem = a.Input.UnmarshalJSON(b)
 	var left struct {
 		Carried json.RawMessage `json:"carried"`
 	}
-	a.Newer = a.Problem != nil && json.Unmarshal(b, &left) == nil && left.Carried != nil
+	carried := json.Unmarshal(b, &left) == nil && left.Carried != nil
+	if carried && a.Problem == nil {
+		a.Problem = knownState(left.Carried)
+	}
+	a.Newer = carried && a.Problem != nil
+	return nil
+}
+
+// knownState returns an error that names the first field of a state that this version does not
+// know. What LiveKit sent may have fields of any version.
+func knownState(b []byte) error {
+	strict := json.NewDecoder(bytes.NewReader(b))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&State{}); err != nil {
+		return Invalidf("carried", "%s", err.Error())
+	}
 	return nil
 }
 

@@ -74,6 +74,24 @@ func TestAnArgumentKeepsWhatIsWrongWithIt(t *testing.T) {
 	require.False(t, a.Newer, "what a run before this one left can be read")
 }
 
+// A part of the state that nobody reads would be forgotten. What LiveKit adds is kept as it is.
+func TestAnArgumentIsStrictWithinTheStateOfAnEarlierRun(t *testing.T) {
+	t.Parallel()
+	after := func(state string) (a egress.Argument) {
+		require.NoError(t, json.Unmarshal([]byte(`{"web":{"url":"https://example.com"},"carried":`+state+`}`), &a))
+		return a
+	}
+	for _, state := range []string{`{"phase":"watching","of_tomorrow":1}`, `{"policy":{"of_tomorrow":1}}`, `{"parts":[{"of_tomorrow":1}]}`} {
+		a := after(state)
+		requireInvalid(t, a.Problem, `carried: json: unknown field "of_tomorrow"`)
+		require.True(t, a.Newer, state)
+	}
+	a := after(`{"latest":{"egressId":"EG_1","ofTomorrow":1},"event":{"ofTomorrow":1},"results":{"s":{"of_tomorrow":1}},"parts":[{"info":{"ofTomorrow":1}}]}`)
+	require.NoError(t, a.Problem)
+	require.False(t, a.Newer)
+	require.JSONEq(t, `{"egressId":"EG_1","ofTomorrow":1}`, string(a.Carried.Latest.Raw()))
+}
+
 func TestAnEgressThatNamesNoRequestIsAdoptedAsOneOfItsRoom(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, egress.Input{Summary: &egress.Summary{Kind: egress.KindEgress, Room: "daily"}, Adopted: true},

@@ -22,7 +22,8 @@ const (
 )
 
 // State is everything that an egress workflow remembers, and all that it carries over to its next
-// run. It is also the answer to QueryState.
+// run, whose worker must know each of its fields: none is ever taken away. It is also the answer to
+// QueryState.
 type State struct {
 	Terms
 	Shared
