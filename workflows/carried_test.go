@@ -207,3 +207,21 @@ func TestTheRestartsOfARecordingAreThoseOfAllItsRuns(t *testing.T) {
 	require.Equal(t, []lk.EgressStatus{failed}, next.toldOf())
 	require.Len(t, v.Parts, 2)
 }
+
+// An earlier run was admitted by the rules of an older version.
+func TestWhatANewerVersionWouldRefuseGoesOnInTheNextRun(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.stillActive()
+	l.at(time.Minute, func() { l.SetContinueAsNewSuggested(true) })
+	l.webhook(time.Minute+time.Second, egress.EventUpdated, message(egressID, active))
+	in := l.nextRun(plainInput(t))
+	in.Recover = new(egress.MaxRecover + 1)
+	require.Error(t, in.Validate(requestID))
+
+	next := newLife(t)
+	next.webhook(time.Minute, egress.EventEnded, message(egressID, complete))
+	next.mustRun(in)
+
+	require.Equal(t, []lk.EgressStatus{complete}, next.toldOf())
+}

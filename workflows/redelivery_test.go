@@ -214,6 +214,19 @@ func TestALateEndOfWhatWasLostIsToldAsACorrection(t *testing.T) {
 	require.Empty(t, repeat.counted.of(workflows.MetricCorrected), "no other correction")
 }
 
+func TestARedeliveryOfWhatANewerVersionWouldRefuseIsTold(t *testing.T) {
+	t.Parallel()
+	in := plainInput(t)
+	s := delivered(t, in, func(l *life) { l.webhook(time.Minute, egress.EventEnded, message(egressID, complete)) })
+	in.Recover = new(egress.MaxRecover + 1)
+	l := newRedelivery(t)
+
+	_, err := l.redeliver(in, again(t, s, ""))
+
+	require.NoError(t, err)
+	require.Equal(t, []lk.EgressStatus{complete}, l.toldOf())
+}
+
 func TestARedeliveryUnderAnotherIDIsRefused(t *testing.T) {
 	t.Parallel()
 	in := plainInput(t)
@@ -223,5 +236,5 @@ func TestARedeliveryUnderAnotherIDIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, `want "egress-redelivery/<request ID>/<name>"`)
 	l = newRedelivery(t)
 	_, err = l.redeliver(egress.Input{}, egress.State{})
-	require.ErrorContains(t, err, "request: is missing")
+	require.ErrorContains(t, err, "input: is missing")
 }

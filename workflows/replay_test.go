@@ -57,13 +57,43 @@ func TestAChangeOfTheOrderOfCommandsIsFound(t *testing.T) {
 	}
 }
 
+// A worker of a newer version takes over a recording that it would not have admitted.
+func TestWhatANewerVersionWouldRefuseIsReplayed(t *testing.T) {
+	t.Parallel()
+	w := &workflows.Workflows{Terms: terms()}
+	for _, tc := range []struct{ file, before, after string }{
+		{"webhook-end", `{"summary"`, `{"recover":101,"summary"`}, {"redelivery", `{"input":{`, `{"input":{"recover":101,`},
+	} {
+		files, err := filepath.Glob("testdata/histories/*/" + tc.file + ".json")
+		require.NoError(t, err)
+		require.NotEmpty(t, files)
+		for _, file := range files {
+			history := historyIn(t, file)
+			input := history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes().GetInput().GetPayloads()[0]
+			require.Contains(t, string(input.GetData()), tc.before)
+			input.Data = []byte(strings.Replace(string(input.GetData()), tc.before, tc.after, 1))
+			require.NoError(t, replayed(t, history, map[string]any{egress.WorkflowType: w.Egress, egress.RedeliveryType: w.Redelivery}), file)
+		}
+	}
+}
+
 // replay runs workflow functions, by their types, against a recorded history.
 func replay(t *testing.T, file string, byType map[string]any) error {
+	t.Helper()
+	return replayed(t, historyIn(t, file), byType)
+}
+
+func historyIn(t *testing.T, file string) *historypb.History {
 	t.Helper()
 	b, err := os.ReadFile(file)
 	require.NoError(t, err)
 	history := &historypb.History{}
 	require.NoError(t, protojson.Unmarshal(b, history))
+	return history
+}
+
+func replayed(t *testing.T, history *historypb.History, byType map[string]any) error {
+	t.Helper()
 	began := history.GetEvents()[0].GetWorkflowExecutionStartedEventAttributes()
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{DataConverter: payloads(), DisableDeadlockDetection: true})
 	require.NoError(t, err)

@@ -91,7 +91,7 @@ type pending struct {
 // and delivers.
 func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workflow.Context, error) {
 	in := arg.Input
-	id, err := admit(workflow.GetInfo(ctx), arg)
+	id, err := admit(workflow.GetInfo(ctx), arg, workflow.IsReplaying(ctx))
 	switch {
 	case err != nil && admitted(ctx, arg): // the task fails, and waits for a worker that can read it: nothing of the run is lost
 		panic(fmt.Errorf("what another version took cannot be read here: %w", err))
@@ -130,8 +130,9 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 	return e, ctx, nil
 }
 
-// admit returns the request's ID, or refuses an argument that no run can be made of.
-func admit(info *workflow.Info, arg egress.Argument) (id string, err error) {
+// admit returns the request's ID, or refuses an argument that no run can be made of. What another
+// worker has admitted, by an older rule, is not judged again: it records.
+func admit(info *workflow.Info, arg egress.Argument, replaying bool) (id string, err error) {
 	switch {
 	case arg.Problem != nil:
 		return "", invalid(arg.Problem)
@@ -141,6 +142,9 @@ func admit(info *workflow.Info, arg egress.Argument) (id string, err error) {
 	id, ok := egress.RequestID(info.WorkflowExecution.ID)
 	if !ok {
 		return "", invalid(egress.Invalidf("workflow ID", `want "egress/<request ID>"`))
+	}
+	if replaying || arg.Carried != nil {
+		return id, nil
 	}
 	if err := arg.Validate(id); err != nil {
 		return "", invalid(err)
