@@ -61,8 +61,26 @@ func RedeliveryOf(workflowID string) (requestID string, ok bool) {
 
 // Redelivery is the argument of the workflow Redelivery.
 type Redelivery struct {
-	Input Input `json:"input"` // of the egress: it contains the webhooks of the request
-	State State `json:"state"` // what to announce, as made by Again or Amend
+	// Input is that of the egress, as it came: it contains the webhooks of the request, and may stem
+	// from a newer starter than the one that redelivers. Only the workflow has to be able to read it.
+	Input json.RawMessage `json:"input"`
+	State State           `json:"state"` // what to announce, as made by Again or Amend
+}
+
+// Readable returns the summary of the request in the input, without what this version does not know
+// of it. Of a request that it cannot read at all, it is what LiveKit echoed.
+func (r Redelivery) Readable() Summary {
+	var fields map[string]json.RawMessage
+	var in Input
+	if json.Unmarshal(r.Input, &fields) == nil {
+		for _, name := range sortedKeys(fields) {
+			_ = in.setField(name, fields[name]) // a newer one
+		}
+	}
+	if in.Summary == nil && in.Plain == nil {
+		in = Adoption(r.State.Latest, Extras{})
+	}
+	return in.Readable()
 }
 
 // Again returns the state for announcing once more what was delivered: to all consumers, or by one

@@ -5,10 +5,31 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 
 	"github.com/reelkeeper/reelkeeper/egress"
 )
+
+func TestOfTheInputOfANewerVersionWhatIsKnownIsRead(t *testing.T) {
+	t.Parallel()
+	sealed := egress.Summary{Kind: egress.KindRoomComposite, Room: "standup", Webhooks: []string{"a.example.com"}}
+	known := egress.Summary{Kind: egress.KindWeb}
+	echoed := egress.Summary{Kind: egress.KindTrack, Room: "echoed"}
+	latest, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", Request: &livekit.EgressInfo_Track{Track: &livekit.TrackEgressRequest{RoomName: "echoed"}}})
+	require.NoError(t, err)
+	for input, want := range map[string]egress.Summary{
+		`{"sealed":"AQ==","summary":{"kind":"room_composite","room":"standup","webhooks":["a.example.com"],"of_tomorrow":1},"of_tomorrow":1}`: sealed,
+		`{"web":{"url":"https://example.com"},"of_tomorrow":1}`:                                                                               known,
+		`{"web":{"url":"https://example.com"},"recover":{"of_tomorrow":1}}`:                                                                   known,
+		`{"web":{"url":"https://example.com","of_tomorrow":1},"of_tomorrow":1}`:                                                               echoed,
+		`{"of_tomorrow":{}}`: echoed,
+		`of tomorrow`:        echoed,
+	} {
+		r := egress.Redelivery{Input: json.RawMessage(input), State: egress.State{Latest: latest}}
+		require.EqualExportedValues(t, want, r.Readable(), input)
+	}
+}
 
 func TestTheIDOfARedeliveryNamesItsRequest(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package recordings
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"time"
@@ -102,13 +103,15 @@ func (c *Client) argument(ctx context.Context, workflowID string, into any) erro
 }
 
 // recall returns what a workflow knows, even if it has closed: a worker then replays it.
-func (c *Client) recall(ctx context.Context, workflowID string) (egress.Redelivery, error) {
-	var r egress.Redelivery
-	var err error
-	if r.Input, err = c.inputOf(ctx, workflowID); err != nil {
+func (c *Client) recall(ctx context.Context, workflowID string) (r egress.Redelivery, err error) {
+	var fields map[string]json.RawMessage
+	if err = c.argument(ctx, workflowID, &fields); err == nil {
+		delete(fields, "carried") // the state is newer
+		r.Input, err = json.Marshal(fields)
+	}
+	if err != nil {
 		return r, errorOf(ctx, "read "+workflowID, err)
 	}
-	r.Input.Carried = nil // the state is newer
 	r.State, err = c.needState(ctx, Row{WorkflowID: workflowID})
 	return r, err
 }
@@ -158,7 +161,7 @@ func (c *Client) tellAgain(ctx context.Context, r Redelivered, arg egress.Redeli
 
 // beginRedelivery starts a redelivery. It reports whether the ID was taken.
 func (c *Client) beginRedelivery(ctx context.Context, id string, arg egress.Redelivery, o RedeliverOptions) (taken bool, err error) {
-	sum := arg.Input.Readable()
+	sum := arg.Readable()
 	memo := map[string]any{egress.MemoStep: o.Step}
 	if by := cmp.Or(o.AskedBy, c.cfg.AskedBy); by != nil {
 		memo[egress.MemoAskedBy] = by

@@ -33,7 +33,7 @@ func (s *standIn) again(ctx workflow.Context, r egress.Redelivery) (egress.Verdi
 		return egress.Verdict{}, err
 	}
 	err := workflow.Await(ctx, func() bool { return done && workflow.AllHandlersFinished(ctx) })
-	return r.State.Verdict(requestID, r.Input.Readable()), err
+	return r.State.Verdict(requestID, r.Readable()), err
 }
 
 // over returns the verdict of a recording that has been delivered.

@@ -26,8 +26,9 @@ var indexed = egress.Pipeline{Steps: []egress.Step{{Name: "index"}}}
 
 // workflow has the real one's interface, and decides nothing: it starts, receives signals, and
 // ends when it is told to stop.
-func (s *standIn) workflow(ctx workflow.Context, in egress.Input) (egress.Verdict, error) {
+func (s *standIn) workflow(ctx workflow.Context, arg newest) (egress.Verdict, error) {
 	requestID, _ := egress.RequestID(workflow.GetInfo(ctx).WorkflowExecution.ID)
+	in := arg.Input
 	l := &life{in: in, state: egress.State{Terms: egress.Terms{Policy: egress.DefaultPolicy(), Steps: []string{egress.StepAnnounce}, Pipeline: indexed}, Phase: egress.Requested, Part: 1}}
 	if err := l.handle(ctx); err != nil {
 		return egress.Verdict{}, err

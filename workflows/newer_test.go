@@ -45,6 +45,17 @@ func TestOnlyARunLeavesAStateToTheNextOne(t *testing.T) {
 	}
 }
 
+// Starters and the current version are set back, and an older worker gets the redelivery of what a
+// newer one recorded.
+func TestARedeliveryThatCannotBeReadWaitsForANewerWorker(t *testing.T) {
+	t.Parallel()
+	l := newRedelivery(t)
+	l.ExecuteWorkflow(egress.RedeliveryType, json.RawMessage(`{"input":{"web":{"url":"https://example.com"},"of_tomorrow":1},"state":{"phase":"settled"}}`))
+	var held *temporal.PanicError
+	require.ErrorAs(t, l.GetWorkflowError(), &held)
+	require.ErrorContains(t, held, "what another version took cannot be read here: of_tomorrow")
+}
+
 // The front door starts it past Temporal, so nobody is paged.
 func TestAStartOfANewerStarterIsCountedAsSealed(t *testing.T) {
 	t.Parallel()

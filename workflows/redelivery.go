@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -47,10 +48,14 @@ func (w *Workflows) reopen(ctx workflow.Context, r egress.Redelivery) (*recordin
 	if !ok {
 		return nil, invalid(egress.Invalidf("workflow ID", `want "egress-redelivery/<request ID>/<name>"`))
 	}
-	if r.Input.Plain == nil && r.Input.Summary == nil { // every other input is one that a run has admitted, by an older rule perhaps
+	var in egress.Input
+	if err := json.Unmarshal(r.Input, &in); r.Input != nil && err != nil { // the task fails, and waits for a worker that can read it
+		panic(fmt.Errorf("what another version took cannot be read here: %w", err))
+	}
+	if in.Plain == nil && in.Summary == nil { // every other input is one that a run has admitted, by an older rule perhaps
 		return nil, invalid(egress.Invalidf("input", "is missing; want that of the recording"))
 	}
-	e := w.newRecording(ctx, id, r.Input, r.State)
+	e := w.newRecording(ctx, id, in, r.State)
 	e.redelivery = strings.TrimPrefix(workflowID, egress.RedeliveriesOf(id))
 	v := e.verdict()
 	e.published.status, e.published.missed = v.Status, v.Missed

@@ -1,6 +1,7 @@
 package workflows_test
 
 import (
+	"encoding/json"
 	"errors"
 	"testing"
 	"time"
@@ -39,7 +40,9 @@ func newRedelivery(t *testing.T) *life {
 // redeliver executes it to its end.
 func (l *life) redeliver(in egress.Input, s egress.State) (egress.Verdict, error) {
 	l.t.Helper()
-	l.ExecuteWorkflow(egress.RedeliveryType, egress.Redelivery{Input: in, State: s})
+	asItCame, err := json.Marshal(in)
+	require.NoError(l.t, err)
+	l.ExecuteWorkflow(egress.RedeliveryType, egress.Redelivery{Input: asItCame, State: s})
 	require.True(l.t, l.IsWorkflowCompleted(), "the workflow still runs")
 	if err := l.GetWorkflowError(); err != nil {
 		return egress.Verdict{}, err
