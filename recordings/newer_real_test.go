@@ -2,12 +2,15 @@ package recordings
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 
 	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/livekit/protocol/livekit"
 
@@ -23,6 +26,22 @@ func (in *newest) UnmarshalJSON(b []byte) error {
 	return in.Input.UnmarshalJSON(bytes.Replace(b, []byte(ofTomorrow), nil, 1))
 }
 
+// recorded returns the verdict of a recording with the given input, by the workers of a version.
+func recorded(t *testing.T, ctx context.Context, c *Client, id, input string, by client.VersioningOverride) egress.Verdict {
+	t.Helper()
+	o := client.StartWorkflowOptions{ID: egress.WorkflowID(id), TaskQueue: egress.TaskQueue, VersioningOverride: by}
+	_, err := c.cfg.Temporal.ExecuteWorkflow(ctx, o, egress.WorkflowType, json.RawMessage(input))
+	for err != nil && c.pause(ctx) { // Temporal does not know the version yet
+		_, err = c.cfg.Temporal.ExecuteWorkflow(ctx, o, egress.WorkflowType, json.RawMessage(input))
+	}
+	must(t, err)
+	_, err = c.Stop(ctx, id)
+	must(t, err)
+	v, err := c.Wait(ctx, id)
+	must(t, err)
+	return v
+}
+
 // Starters are set back to an older version while workers of the newer one still run.
 func TestWhatANewerStarterAskedForIsToldAgainAndCorrectedAsItCame(t *testing.T) {
 	t.Parallel()
@@ -31,13 +50,7 @@ func TestWhatANewerStarterAskedForIsToldAgainAndCorrectedAsItCame(t *testing.T) 
 	id := fresh("newer")
 	w.open(id)
 	asked := fmt.Sprintf(`{%s"room_composite":{"room_name":%q}`, ofTomorrow, id)
-	_, err := c.cfg.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{ID: egress.WorkflowID(id), TaskQueue: egress.TaskQueue},
-		egress.WorkflowType, json.RawMessage(asked+`,"carried":{"phase":"watching"}}`))
-	must(t, err)
-	_, err = c.Stop(ctx, id)
-	must(t, err)
-	v, err := c.Wait(ctx, id)
-	must(t, err)
+	v := recorded(t, ctx, c, id, asked+`,"carried":{"phase":"watching"}}`, nil)
 
 	r, err := c.Redeliver(ctx, id, RedeliverOptions{})
 	must(t, err)
@@ -54,4 +67,33 @@ func TestWhatANewerStarterAskedForIsToldAgainAndCorrectedAsItCame(t *testing.T) 
 	}
 	_, err = c.Redeliver(ctx, id, RedeliverOptions{})
 	wantReason(t, err, egress.Conflict) // the correction is being told
+}
+
+// The current version is set back, too: only workers of the newer one can read what it recorded.
+func TestWhatOnlyItsVersionCanReadIsToldAgainByThatVersion(t *testing.T) {
+	t.Parallel()
+	c, w := real(t)
+	ctx := ctxOf(t, patience)
+	version := worker.WorkerDeploymentVersion{DeploymentName: fresh("deployment"), BuildID: "newer"}
+	newer := w.worker(c.cfg.Temporal, worker.Options{DeploymentOptions: worker.DeploymentOptions{
+		UseVersioning: true, Version: version, DefaultVersioningBehavior: workflow.VersioningBehaviorPinned,
+	}})
+	must(t, newer.Start())
+	t.Cleanup(newer.Stop)
+	for more, want := range map[string]string{ofTomorrow: "newer", "": ""} {
+		id := fresh("pinned")
+		w.open(id)
+		recorded(t, ctx, c, id, fmt.Sprintf(`{%s"room_composite":{"room_name":%q}}`, more, id), &client.PinnedVersioningOverride{Version: version})
+
+		r, err := c.Redeliver(ctx, id, RedeliverOptions{})
+		must(t, err)
+		must(t, c.Retry(ctx, r.WorkflowID, egress.StepAnnounce))
+		_, err = c.Wait(ctx, r.WorkflowID)
+		must(t, err)
+		d, err := c.describe(ctx, r.WorkflowID, "")
+		must(t, err)
+		if got := d.GetWorkflowExecutionInfo().GetVersioningInfo().GetDeploymentVersion().GetBuildId(); got != want {
+			t.Errorf("%q: told again by version %q, want %q", more, got, want)
+		}
+	}
 }

@@ -123,11 +123,15 @@ func (s *standIn) started(room string) int {
 }
 
 func (s *standIn) work(temporal client.Client) error {
-	w := worker.New(temporal, egress.TaskQueue, worker.Options{})
+	return s.worker(temporal, worker.Options{}).Start()
+}
+
+func (s *standIn) worker(temporal client.Client, o worker.Options) worker.Worker {
+	w := worker.New(temporal, egress.TaskQueue, o)
 	w.RegisterWorkflowWithOptions(s.workflow, workflow.RegisterOptions{Name: egress.WorkflowType})
 	w.RegisterWorkflowWithOptions(s.again, workflow.RegisterOptions{Name: egress.RedeliveryType})
 	w.RegisterActivity(s.Begin)
-	return w.Start()
+	return w
 }
 
 // Begin is the activity that asks LiveKit.

@@ -166,6 +166,10 @@ func (c *Client) beginRedelivery(ctx context.Context, id string, arg egress.Rede
 	if by := cmp.Or(o.AskedBy, c.cfg.AskedBy); by != nil {
 		memo[egress.MemoAskedBy] = by
 	}
+	version, err := c.reader(ctx, id, arg)
+	if err != nil {
+		return false, err
+	}
 	_, err = c.cfg.Temporal.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:                                       id,
 		TaskQueue:                                egress.TaskQueue,
@@ -175,11 +179,31 @@ func (c *Client) beginRedelivery(ctx context.Context, id string, arg egress.Rede
 		StaticSummary:                            egress.Clip(redeliveryTitle(id, arg.State.ID)+": "+sum.Title(), maxTitle),
 		TypedSearchAttributes:                    attributesOfRedelivery(sum, arg.State),
 		Memo:                                     memo,
+		VersioningOverride:                       version,
 	}, egress.RedeliveryType, arg)
 	if temporal.IsWorkflowExecutionAlreadyStartedError(err) {
 		return true, nil
 	}
 	return false, errorOf(ctx, "start "+id, err)
+}
+
+// reader returns the worker version that a redelivery is pinned to, nil for the current one. If the
+// input stems from a newer release than this one, it is the version that recorded: the current one
+// may be older, too.
+func (c *Client) reader(ctx context.Context, redeliveryID string, arg egress.Redelivery) (client.VersioningOverride, error) {
+	var in egress.Input
+	if json.Unmarshal(arg.Input, &in) == nil {
+		return nil, nil
+	}
+	requestID, _ := egress.RedeliveryOf(redeliveryID)
+	d, err := c.describe(ctx, egress.WorkflowID(requestID), "")
+	v := d.GetWorkflowExecutionInfo().GetVersioningInfo().GetDeploymentVersion()
+	if err != nil || v == nil { // it has none
+		return nil, err
+	}
+	pinned := &client.PinnedVersioningOverride{}
+	pinned.Version.DeploymentName, pinned.Version.BuildID = v.GetDeploymentName(), v.GetBuildId()
+	return pinned, nil
 }
 
 func redeliveryTitle(workflowID, egressID string) string {
