@@ -2,6 +2,9 @@ package app
 
 import (
 	"context"
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +61,23 @@ func TestWhatIsOneOfAKindGoesOnWithTheCurrentVersion(t *testing.T) {
 		egress.WorkflowType: asTheWorker, egress.RedeliveryType: asTheWorker, egress.NoticeType: asTheWorker, egress.LateType: asTheWorker,
 		egress.EndpointType: upgraded, egress.ReconcileType: upgraded, egress.CanaryType: upgraded,
 	}, registered(t))
+}
+
+// Whoever rolls back is told of each type that may run, and of those that may be left.
+func TestWhatMayRunDuringARollbackIsInTheDocs(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile("../docs/upgrades.md")
+	require.NoError(t, err)
+	listed := regexp.MustCompile(`WorkflowType IN \((.*?)\)`).FindStringSubmatch(string(b))
+	left := regexp.MustCompile("Only `(.*)` may be left").FindStringSubmatch(string(b))
+	require.NotNil(t, listed)
+	require.NotNil(t, left)
+	all := strings.Split(strings.Trim(listed[1], "'"), "', '")
+	follow := strings.Split(strings.Replace(left[1], "` and `", "`, `", 1), "`, `")
+	for name, behavior := range registered(t) {
+		require.Contains(t, all, name)
+		require.Equal(t, behavior == workflow.VersioningBehaviorAutoUpgrade, slices.Contains(follow, name), name)
+	}
 }
 
 // unpolled is a Temporal that knows two versions of workers, which nobody runs any more. It keeps

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -29,21 +30,24 @@ type fleet struct {
 	built map[string]string // paths
 }
 
-// release builds the worker of a release. differs are pairs of texts: one in the source under test,
-// and its replacement.
+// release builds the worker of a release. differs are triples: a file of the source under test, a
+// text in it, and its replacement.
 func (f fleet) release(version string, differs ...string) {
 	f.t.Helper()
 	dir := f.t.TempDir()
 	flags := []string{"-ldflags", "-w -X github.com/reelkeeper/reelkeeper/app.release=" + version}
 	if len(differs) > 0 {
-		path, err := filepath.Abs(filepath.Join("..", differs[0]))
-		require.NoError(f.t, err)
-		source, err := os.ReadFile(path)
-		require.NoError(f.t, err)
-		require.Equal(f.t, 1, strings.Count(string(source), differs[1]), differs[0])
-		changed, overlay := filepath.Join(dir, "changed.go"), filepath.Join(dir, "overlay.json")
-		require.NoError(f.t, os.WriteFile(changed, []byte(strings.Replace(string(source), differs[1], differs[2], 1)), 0o600))
-		b, err := json.Marshal(map[string]any{"Replace": map[string]string{path: changed}})
+		changed, overlay := map[string]string{}, filepath.Join(dir, "overlay.json")
+		for d := range slices.Chunk(differs, 3) {
+			path, err := filepath.Abs(filepath.Join("..", d[0]))
+			require.NoError(f.t, err)
+			source, err := os.ReadFile(path)
+			require.NoError(f.t, err)
+			require.Equal(f.t, 1, strings.Count(string(source), d[1]), d[0])
+			changed[path] = filepath.Join(dir, filepath.Base(path))
+			require.NoError(f.t, os.WriteFile(changed[path], []byte(strings.Replace(string(source), d[1], d[2], 1)), 0o600))
+		}
+		b, err := json.Marshal(map[string]any{"Replace": changed})
 		require.NoError(f.t, err)
 		require.NoError(f.t, os.WriteFile(overlay, b, 0o600))
 		flags = append(flags, "-overlay", overlay)
@@ -91,6 +95,18 @@ func (f fleet) of(room string) string {
 	return d.GetWorkflowExecutionInfo().GetVersioningInfo().GetDeploymentVersion().GetBuildId()
 }
 
+// answers reports whether the current version knows how the endpoint fared, once it has another
+// report.
+func (f fleet) answers() bool {
+	f.t.Helper()
+	now := time.Now()
+	require.NoError(f.t, f.client.ReportMinute(f.ctx(), egress.Minute{
+		From: now.Add(-time.Minute), Until: now, Every: egress.Duration(time.Minute), Instance: "another",
+	}))
+	_, err := f.client.Minutes(f.ctx(), now, now)
+	return err == nil
+}
+
 // untold records a room whose end nobody accepts, and announces it again. It returns the ID of the
 // redelivery, which nobody accepts either, once the notice of the end has been refused as well.
 func (f fleet) untold(room string, noticed func() bool) (redelivery string) {
@@ -117,22 +133,31 @@ func TestWorkersAreRolledToANewVersionAndBack(t *testing.T) {
 	t.Cleanup(hook.Close)
 	f := fleet{newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) { environ["REELKEEPER_NOTIFY_URL"] = hook.URL }), "recorder", map[string]string{}}
 	f.release(A)
-	const watches = "\tfor ; ; e.doDue(ctx) {"
-	f.release(B, "workflows/egress.go", watches, "\t_ = workflow.Sleep(ctx, 1_000_000)\n"+watches)
+	const sleeps, watches, hears = "\t_ = workflow.Sleep(ctx, 1_000_000)\n", "\tfor ; ; e.doDue(ctx) {", "\tminutes := workflow.GetSignalChannel"
+	f.release(B, "workflows/egress.go", watches, sleeps+watches, "workflows/endpoint.go", hears, sleeps+hears)
 	ids := map[string]string{}
 	begin := func(room string) {
 		f.room(room, fakelivekit.RoomScript{})
 		ids[room] = f.start(room).Info.Proto().GetEgressId()
 	}
 
+	follows := func(version string) { // as docs/upgrades.md has it
+		f.want("what follows cannot be replayed", func() bool { return !f.answers() })
+		require.NoError(t, f.temporal().TerminateWorkflow(f.ctx(), egress.EndpointID, "", "cannot be replayed"))
+		f.want("it begins anew with "+version, f.answers)
+	}
+
 	f.run(A)
 	f.lead(A)
 	begin("before")
+	f.want("it began", f.answers)
 	b := f.run(B)
 	f.lead(B)
+	follows(B)
 	begin("during")
 	again := f.untold("missed", func() bool { return refused.Load() > 0 })
 	f.lead(A)
+	follows(A)
 	begin("after")
 
 	versions := map[string]string{"before": A, "during": B, "after": A}
