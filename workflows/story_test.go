@@ -1,11 +1,13 @@
 package workflows_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
@@ -27,4 +29,26 @@ func TestTheStateSaysWhetherLiveKitIsBeingAsked(t *testing.T) {
 	require.Zero(t, s.AskedFrom)
 	require.Equal(t, egress.Delivered, s.Phase)
 	require.Len(t, s.Story, 3)
+}
+
+// Both egresses of one start run: the door's, and that of the worker whose answer comes last.
+func TestThatAPartWasStoppedIsSaidOnlyOfTheOneThatIsBound(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.slowStart(10 * time.Second)
+	l.start = func(context.Context) (activities.Started, error) {
+		return activities.Started{Info: infoOf(t, part(2, active, 2)), Terms: terms()}, nil
+	}
+	l.poll = l.nothingNew
+	l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
+	l.webhook(2*time.Second, egress.EventUpdated, part(2, active, 2))
+	l.webhook(time.Minute, egress.EventEnded, part(1, complete, 60))
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, []string{"EG_2"}, l.stops)
+	require.Equal(t, egressID, v.EgressID)
+	for _, beat := range l.state().Story {
+		require.NotContains(t, beat.What, "twin")
+	}
 }

@@ -81,7 +81,7 @@ func (e *run) takeBegun(ctx workflow.Context, s activities.Started, err error) {
 		for _, note := range s.Notes {
 			e.Note(workflow.Now(ctx), note)
 		}
-		if slices.Contains(e.Twins, s.Info.ID()) {
+		if e.ID == "" && slices.Contains(e.Twins, s.Info.ID()) { // it is bound now
 			e.log.Error("a part was stopped as a twin of the one before", "egressID", s.Info.ID())
 			e.Note(workflow.Now(ctx), "it had been stopped as a twin of the part before")
 		}
