@@ -58,9 +58,16 @@ func (s *State) Recoverable(now time.Time) bool {
 }
 
 // MayHaveNext reports whether a next part of ours can be recording already, although this state knows
-// of none: its database was restored or has failed over, and forgot that part's start.
+// of none: its database was restored or has failed over, and forgot that part's start. A start that
+// gave up may have begun one all the same, but if the part before records again, that one is a twin.
 func (s *State) MayHaveNext(now time.Time) bool {
-	return s.Recoverable(now) || s.Phase == Watching && s.Restarts < s.Recover && s.Stopped == ""
+	switch {
+	case s.LastPart:
+		return s.Status.limited() && s.Stopped == "" && !s.outlasted(now)
+	case s.Phase == Watching:
+		return s.Restarts < s.Recover && s.Stopped == ""
+	}
+	return s.Recoverable(now)
 }
 
 // outlasted reports whether the maximum duration, which all parts share, has passed.

@@ -37,6 +37,33 @@ func TestWhatIsOfTheRecordingAndNotOfItsPartGoesOnInTheNext(t *testing.T) {
 	require.Equal(t, want, *s)
 }
 
+func TestANextPartMayRecordThatTheStateDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	const limited = egress.Status("EGRESS_LIMIT_REACHED")
+	for name, tc := range map[string]struct {
+		phase  egress.Phase
+		status egress.Status
+		change func(*egress.State)
+		want   bool
+	}{
+		"while it records":                         {egress.Watching, "", func(*egress.State) {}, true},
+		"no restart is left":                       {egress.Watching, "", func(s *egress.State) { s.Restarts = 1 }, false},
+		"it is to stop":                            {egress.Watching, "", func(s *egress.State) { s.Stopped = egress.StopRequested }, false},
+		"it was lost, had no next part, and lives": {egress.Watching, "", func(s *egress.State) { s.LastPart = true }, false},
+		"it is complete":                           {egress.Settled, "EGRESS_COMPLETE", func(*egress.State) {}, false},
+		"it is to be followed":                     {egress.Settled, limited, func(*egress.State) {}, true},
+		"its next part did not begin":              {egress.Settled, limited, func(s *egress.State) { s.LastPart = true }, true},
+		"… and that is told":                       {egress.Delivered, limited, func(s *egress.State) { s.LastPart = true }, true},
+		"… and it failed":                          {egress.Settled, "EGRESS_FAILED", func(s *egress.State) { s.LastPart = true }, false},
+		"… since a stop was asked for":             {egress.Settled, limited, func(s *egress.State) { s.LastPart, s.Stopped = true, egress.StopRequested }, false},
+		"… since it has recorded for long enough":  {egress.Settled, limited, func(s *egress.State) { s.LastPart, s.MaxDuration = true, egress.Duration(minute) }, false},
+	} {
+		s := egress.State{Phase: tc.phase, ID: "EG_1", BoundAt: noon, Terms: egress.Terms{Recover: 1}, Outcome: egress.Outcome{Status: tc.status}, Latest: ofPart(t, "EG_1", active, 0, 0)}
+		tc.change(&s)
+		require.Equal(t, tc.want, s.MayHaveNext(noon.Add(minute)), name)
+	}
+}
+
 func TestPartsThatOverlapHaveNoGap(t *testing.T) {
 	t.Parallel()
 	s := secondPart(t)

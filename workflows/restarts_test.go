@@ -119,6 +119,34 @@ func TestAPartThatWasStoppedAsATwinIsBoundByItsStart(t *testing.T) {
 	require.ElementsMatch(t, []lk.EgressStatus{lk.EgressStatus_EGRESS_LIMIT_REACHED, complete}, l.toldOf())
 }
 
+// LiveKit was away for the start of a part that records, though a restore has forgotten it. Once the
+// workflow has closed, a round adopts that part.
+func TestAPartThatARestoreForgotIsLeftToRecordWhereItsStartGaveUp(t *testing.T) {
+	t.Parallel()
+	l, _ := forgetful(t, part(2, active, 10))
+	first := l.started
+	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		s, err := first(ctx, in)
+		if in.Part == 2 {
+			err = failure(egress.TooLate, "LiveKit is away")
+		}
+		return s, err
+	}
+	l.twin = func(in activities.TwinRequest) (activities.TwinAnswer, error) {
+		if in.After.Part != 1 {
+			l.note(func() { l.stops = append(l.stops, in.Twin) })
+		}
+		return activities.TwinAnswer{Later: in.After.Part == 1}, nil
+	}
+
+	v := l.mustRun(plainInput(t))
+
+	require.Empty(t, l.stops)
+	require.Equal(t, egressID, v.EgressID)
+	require.Empty(t, v.Twins)
+	require.Equal(t, []lk.EgressStatus{lk.EgressStatus_EGRESS_LIMIT_REACHED}, l.toldOf())
+}
+
 // What was stopped before it recorded is told as a part, and no restart was used for it.
 func TestATwinUsesUpNoRestart(t *testing.T) {
 	t.Parallel()
