@@ -118,7 +118,8 @@ type TwinAnswer struct {
 	// BoundAbsent says that the recorder of the bound egress is not in its room, so the twin was
 	// left alone.
 	BoundAbsent bool `json:"bound_absent,omitempty"`
-	// Later says that the other egress is a later part of the recording, so it was left alone.
+	// Later says that the other egress is a later part of the recording, so it was left alone. It may
+	// have ended.
 	Later bool `json:"later,omitempty"`
 	// Ended is the twin, if it had ended by itself before it was told to.
 	Ended egress.Info `json:"ended,omitzero"`
@@ -130,6 +131,7 @@ type TwinAnswer struct {
 // harmless as Stop.
 func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, error) {
 	present, sid := false, "" // whether its participant should be there, and in which room
+	over := in.Bound == ""    // it has ended
 	if in.Bound != "" {
 		m, err := a.api.Get(ctx, in.Bound)
 		if egress.ReasonOf(err) == egress.NotFound {
@@ -142,11 +144,9 @@ func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, err
 			info, err := egress.NewInfo(m)
 			return TwinAnswer{BoundFailed: info}, toTemporal(err)
 		}
-		present = in.Room != "" && m.GetStatus() == livekit.EgressStatus_EGRESS_ACTIVE && (in.Seen || a.cfg.Shown.Tells(m))
+		over = egress.Ended(m.GetStatus())
+		present = !in.Over && in.Room != "" && m.GetStatus() == livekit.EgressStatus_EGRESS_ACTIVE && (in.Seen || a.cfg.Shown.Tells(m))
 		sid = m.GetRoomId()
-	}
-	if in.Over {
-		return TwinAnswer{}, nil
 	}
 	if present { // what LiveKit calls active may be dead
 		here, _, err := recorderIn(ctx, a.api, in.Room, sid, in.Bound)
@@ -154,7 +154,7 @@ func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, err
 			return TwinAnswer{BoundAbsent: err == nil}, toTemporal(err)
 		}
 	}
-	if later, err := a.isLater(ctx, in.Twin, in.After); err != nil || later {
+	if later, err := a.isLater(ctx, in, over); err != nil || later || in.Over {
 		return TwinAnswer{Later: later}, toTemporal(err)
 	}
 	twin, err := a.stop(ctx, in.Twin)
@@ -164,17 +164,17 @@ func (a *LiveKit) StopTwin(ctx context.Context, in TwinRequest) (TwinAnswer, err
 	return TwinAnswer{}, toTemporal(err)
 }
 
-// isLater reports whether LiveKit shows that an egress records as a later part of ours: it began after
-// the given one, under the token of a later part.
-func (a *LiveKit) isLater(ctx context.Context, egressID string, than AfterPart) (bool, error) {
-	if than.Part == 0 {
+// isLater reports whether LiveKit shows that a twin is a later part of ours: it began after the given
+// one, under the token of a later part. It records, or the bound one is over as well.
+func (a *LiveKit) isLater(ctx context.Context, in TwinRequest, over bool) (bool, error) {
+	if in.After.Part == 0 || in.Over && !over {
 		return false, nil
 	}
-	m, err := a.api.Get(ctx, egressID)
+	m, err := a.api.Get(ctx, in.Twin)
 	if err != nil {
-		return false, fmt.Errorf("look for egress %s: %w", egressID, err)
+		return false, fmt.Errorf("look for egress %s: %w", in.Twin, err)
 	}
 	t, _ := egress.OurToken(m, a.opener.Verify)
 	began := m.GetStartedAt()
-	return t.Part > than.Part && (began == 0 || began > than.Began) && !egress.Ended(m.GetStatus()), nil
+	return t.Part > in.After.Part && (began == 0 || began > in.After.Began) && (over || !egress.Ended(m.GetStatus())), nil
 }

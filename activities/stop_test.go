@@ -324,22 +324,32 @@ func TestALaterPartIsNoTwin(t *testing.T) {
 	t.Parallel()
 	after := activities.AfterPart{Part: 1, Began: time.Minute.Nanoseconds()}
 	left, stopped := []string{"0s get EG_2"}, []string{"0s get EG_2", "0s stop EG_2"}
+	beside := activities.TwinRequest{Bound: egressID, After: after}
+	over := activities.TwinRequest{Bound: egressID, After: after, Over: true}
+	ofBound := func(log []string) []string { return append([]string{"0s get EG_1"}, log...) }
 	for name, tc := range map[string]struct {
-		after activities.AfterPart
+		in    activities.TwinRequest
 		part  int
 		began time.Duration
 		is    lk.EgressStatus
+		bound lk.EgressStatus
 		err   error
 		log   []string
+		later bool
 	}{
-		"it records":                {after, 2, time.Hour, active, nil, left},
-		"it has yet to begin":       {after, 2, 0, starting, nil, left},
-		"it has ended":              {after, 2, time.Hour, complete, nil, stopped},
-		"it began before":           {after, 2, time.Second, active, nil, stopped},
-		"it is of the same part":    {after, 1, time.Hour, active, nil, stopped},
-		"there can be none":         {activities.AfterPart{}, 2, time.Hour, active, nil, []string{"0s stop EG_2"}},
-		"LiveKit does not say":      {after, 2, time.Hour, active, because(egress.Unreachable), left},
-		"LiveKit does not know one": {after, 2, time.Hour, active, because(egress.NotFound), left},
+		"it records":                       {activities.TwinRequest{After: after}, 2, time.Hour, active, 0, nil, left, true},
+		"it has yet to begin":              {activities.TwinRequest{After: after}, 2, 0, starting, 0, nil, left, true},
+		"it has ended":                     {activities.TwinRequest{After: after}, 2, time.Hour, complete, 0, nil, left, true},
+		"it began before":                  {activities.TwinRequest{After: after}, 2, time.Second, active, 0, nil, stopped, false},
+		"it is of the same part":           {activities.TwinRequest{After: after}, 1, time.Hour, active, 0, nil, stopped, false},
+		"there can be none":                {activities.TwinRequest{}, 2, time.Hour, active, 0, nil, []string{"0s stop EG_2"}, false},
+		"LiveKit does not say":             {activities.TwinRequest{After: after}, 2, time.Hour, active, 0, because(egress.Unreachable), left, false},
+		"LiveKit does not know one":        {activities.TwinRequest{After: after}, 2, time.Hour, active, 0, because(egress.NotFound), left, false},
+		"both record":                      {beside, 2, time.Hour, active, active, nil, ofBound(left), true},
+		"it has ended beside one at work":  {beside, 2, time.Hour, complete, active, nil, ofBound(stopped), false},
+		"both have ended":                  {over, 2, time.Hour, complete, limited, nil, ofBound(left), true},
+		"both have ended, and it is older": {over, 2, time.Second, complete, limited, nil, ofBound(left), false},
+		"its end is known, one is at work": {over, 2, time.Hour, complete, active, nil, ofBound(nil), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -347,16 +357,20 @@ func TestALaterPartIsNoTwin(t *testing.T) {
 				m := withToken(t, "EG_2", requestID, tc.part)
 				m.Status, m.StartedAt = tc.is, tc.began.Nanoseconds()
 				a := &api{onStop: is(ending), onGet: func(int) (*lk.EgressInfo, error) { return m, tc.err }}
+				if tc.in.Bound != "" {
+					a.onGet = answered(is(tc.bound), a.onGet)
+				}
 				env := newEnv(a)
 				act := activitiesOf(t, a)
 				env.RegisterActivity(act.StopTwin)
-				v, err := env.ExecuteActivity(act.StopTwin, activities.TwinRequest{Twin: "EG_2", After: tc.after})
+				tc.in.Twin = "EG_2"
+				v, err := env.ExecuteActivity(act.StopTwin, tc.in)
 				require.Equal(t, tc.err != nil, err != nil)
 				require.Equal(t, tc.log, a.log)
 				if err == nil {
 					var got activities.TwinAnswer
 					require.NoError(t, v.Get(&got))
-					require.Equal(t, len(tc.log) == 1 && tc.after.Part > 0, got.Later)
+					require.Equal(t, tc.later, got.Later)
 				}
 			})
 		})

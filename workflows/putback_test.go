@@ -47,6 +47,28 @@ func TestAPartWhoseTimeIsLongPastIsLookedForBeforeItIsStarted(t *testing.T) {
 	}
 }
 
+// That part was stopped as well, and the round tells of its end before it tells of that of part 1.
+func TestAPartThatARestoreForgotIsNoEarlierPartOnceItHasEnded(t *testing.T) {
+	t.Parallel()
+	ended := part(2, complete, 10)
+	l, starts := forgetful(t, ended, ended)
+	l.twin = func(in activities.TwinRequest) (activities.TwinAnswer, error) {
+		require.True(t, in.Over)
+		return activities.TwinAnswer{Later: in.After.Part == 1}, nil
+	}
+	l.webhook(time.Minute, egress.EventEnded, part(3, complete, 60)) // if that were started
+
+	v := l.mustRun(plainInput(t))
+
+	require.Len(t, *starts, 2)
+	require.Equal(t, 2, (*starts)[1].Part)
+	require.True(t, (*starts)[1].Input.Again, "it is looked for before another one is asked for")
+	require.Equal(t, "EG_2", v.EgressID)
+	require.Len(t, v.Parts, 2)
+	require.Equal(t, egressID, v.Parts[0].EgressID)
+	require.ElementsMatch(t, []lk.EgressStatus{lk.EgressStatus_EGRESS_LIMIT_REACHED, complete}, l.toldOf())
+}
+
 // What ended before a run began is another recording, unless an earlier start may have begun it.
 func TestAStartSaysSinceWhenItsEgressCanBe(t *testing.T) {
 	t.Parallel()

@@ -40,9 +40,9 @@ func TestAnEndFromBeforeTheFailureTakesNoPlace(t *testing.T) {
 	require.ElementsMatch(t, []lk.EgressStatus{complete, failed, complete}, l.toldOf())
 }
 
-// forgetful is a recording whose next part records, although a restore has forgotten its start: a round
+// forgetful is a recording whose next part has begun, although a restore has forgotten its start: a round
 // shows it, part 1 ends at its limit, and the start of part 2 finds it as it then is.
-func forgetful(t *testing.T, found *lk.EgressInfo) (l *life, starts *[]activities.StartRequest) {
+func forgetful(t *testing.T, shown, found *lk.EgressInfo) (l *life, starts *[]activities.StartRequest) {
 	t.Helper()
 	l, starts = recovering(t, 1)
 	first := l.started
@@ -55,7 +55,7 @@ func forgetful(t *testing.T, found *lk.EgressInfo) (l *life, starts *[]activitie
 	}
 	l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
 	l.at(10*time.Second, func() {
-		l.SignalWorkflow(egress.SignalReconciled, webhook(t, egress.EventUpdated, part(2, active, 10)))
+		l.SignalWorkflow(egress.SignalReconciled, webhook(t, "", shown))
 	})
 	l.at(15*time.Second, func() {
 		end := part(1, lk.EgressStatus_EGRESS_LIMIT_REACHED, 9)
@@ -79,7 +79,7 @@ func TestAPartThatARestoreForgotIsLeftToRecordUntilItsStartFindsIt(t *testing.T)
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l, starts := forgetful(t, part(2, active, 10))
+			l, starts := forgetful(t, part(2, active, 10), part(2, active, 10))
 			var asked []activities.TwinRequest
 			l.twin = func(in activities.TwinRequest) (activities.TwinAnswer, error) {
 				asked = append(asked, in)
@@ -107,7 +107,7 @@ func TestAPartThatARestoreForgotIsLeftToRecordUntilItsStartFindsIt(t *testing.T)
 // The start of a part that was stopped as a twin all the same finds it in LiveKit's list.
 func TestAPartThatWasStoppedAsATwinIsBoundByItsStart(t *testing.T) {
 	t.Parallel()
-	l, starts := forgetful(t, part(2, complete, 20))
+	l, starts := forgetful(t, part(2, active, 10), part(2, complete, 20))
 
 	v := l.mustRun(plainInput(t))
 
@@ -123,7 +123,7 @@ func TestAPartThatWasStoppedAsATwinIsBoundByItsStart(t *testing.T) {
 // workflow has closed, a round adopts that part.
 func TestAPartThatARestoreForgotIsLeftToRecordWhereItsStartGaveUp(t *testing.T) {
 	t.Parallel()
-	l, _ := forgetful(t, part(2, active, 10))
+	l, _ := forgetful(t, part(2, active, 10), part(2, active, 10))
 	first := l.started
 	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
 		s, err := first(ctx, in)

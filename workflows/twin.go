@@ -29,15 +29,15 @@ func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 		e.putAside(ctx, o)
 		return
 	}
-	stopped := false
+	stopped, later := false, false
 	if !e.Orphaned() && !e.elsewhere(o) {
-		o, stopped = e.stopUnlessGone(ctx, o)
+		o, stopped, later = e.stopUnlessGone(ctx, o)
 	}
 	if e.correct(ctx, o) {
 		return
 	}
 	switch {
-	case e.Undecided(o): // for example, it has ended since
+	case later, e.Undecided(o): // for example, it has ended since
 		e.putAside(ctx, o)
 	case e.Orphaned() && !e.Followed(o):
 		e.takeOver(ctx, o)
@@ -66,8 +66,8 @@ func (e *run) elsewhere(o egress.Observation) bool {
 
 // stopUnlessGone asks LiveKit for the bound egress, unless its end is known, and stops the twin,
 // unless the bound one is gone, which the state then says. It returns what is now known of the
-// twin, and reports whether it has stopped.
-func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress.Observation, bool) {
+// twin, and reports whether it has stopped, or is a later part of the recording.
+func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (now egress.Observation, stopped, later bool) {
 	in := activities.TwinRequest{Twin: o.Info.ID(), Over: o.Final || o.Info.Ended()}
 	if e.Phase == egress.Watching {
 		in.Bound, in.Seen = e.ID, e.RecorderSeen
@@ -79,28 +79,28 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress
 		in.After = activities.AfterPart{Part: e.Part, Began: e.Latest.Proto().GetStartedAt()}
 	}
 	if in.Over && in.Bound == "" {
-		return o, true
+		return o, true, false
 	}
 	var a activities.TwinAnswer
 	err := workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, twinOptions), livekit.StopTwin, in).Get(ctx, &a)
 	if err != nil {
 		e.log.Error("twin could not be stopped", "twin", in.Twin, "error", err)
 	}
-	now := workflow.Now(ctx)
+	at := workflow.Now(ctx)
 	switch {
 	case a.BoundMissing:
-		e.Evidence.MissingSince = now
+		e.Evidence.MissingSince = at
 	case a.BoundAbsent:
-		e.RecorderLeft(now)
-		return o, false
+		e.RecorderLeft(at)
+		return o, false, false
 	case a.Later: // the start of the next part finds it, once the bound one is over
-		e.log.Error("left to record, since it was started as a later part", "egressID", e.ID, "other", in.Twin)
+		e.log.Error("left alone, since it was started as a later part", "egressID", e.ID, "other", in.Twin)
 		e.unanswered++
-		return o, false
+		return o, false, true
 	case a.BoundFailed.Known():
-		e.fold(ctx, egress.Observation{Info: a.BoundFailed, Source: egress.FromPoll, HeardAt: now})
+		e.fold(ctx, egress.Observation{Info: a.BoundFailed, Source: egress.FromPoll, HeardAt: at})
 	case a.Ended.Known():
-		return egress.Observation{Info: a.Ended, Source: egress.FromStop, HeardAt: now}, true
+		return egress.Observation{Info: a.Ended, Source: egress.FromStop, HeardAt: at}, true, false
 	}
 	reason := reasonOf(err)
 	if reason == egress.Unanswered {
@@ -108,7 +108,7 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (egress
 	} else {
 		e.unanswered = 0
 	}
-	return o, err == nil || reason == egress.NotFound || reason == egress.AlreadyOver
+	return o, err == nil || reason == egress.NotFound || reason == egress.AlreadyOver, false
 }
 
 // takeOver makes an egress the next part of the recording, since the bound one is gone. The bound
