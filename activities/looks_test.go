@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
 
@@ -69,10 +70,28 @@ func TestAPlaylistOfLongNamesIsReadToALimit(t *testing.T) {
 
 func TestSegmentsOfALaterPartAreLookedForWhereThatPartWrites(t *testing.T) {
 	t.Parallel()
-	in := verifying(t, egress.Lost, 0)
-	in.Part = 2
-	store := &objects{at: map[string][]byte{"s/seg-part2_00000.ts": []byte("ab")}}
-	got, err := verify(t, store, nil, in)
-	require.NoError(t, err)
-	require.Contains(t, got.Because, "left behind at s/seg-part2")
+	ofPart2 := []*livekit.SegmentedFileOutput{{FilenamePrefix: "s/seg-part2", PlaylistName: "s/p-part2.m3u8"}}
+	for name, tc := range map[string]struct {
+		part  int
+		shown []*livekit.SegmentedFileOutput
+	}{
+		"LiveKit shows what it was asked for": {2, ofPart2},
+		"LiveKit does not":                    {2, nil},
+		"the part has another number by now":  {1, ofPart2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := verifying(t, egress.Lost, 0)
+			result := proto.CloneOf(in.Info.Proto())
+			result.Request = &livekit.EgressInfo_RoomComposite{RoomComposite: &livekit.RoomCompositeEgressRequest{SegmentOutputs: tc.shown}}
+			var err error
+			in.Part = tc.part
+			in.Info, err = egress.NewInfo(result)
+			require.NoError(t, err)
+			store := &objects{at: map[string][]byte{"s/seg-part2_00000.ts": []byte("ab")}}
+			got, err := verify(t, store, nil, in)
+			require.NoError(t, err)
+			require.Contains(t, got.Because, "left behind at s/seg-part2")
+		})
+	}
 }

@@ -68,7 +68,7 @@ func NewVerification(cfg VerificationConfig) *Verification {
 type VerifyRequest struct {
 	RequestID string        `json:"request_id"`
 	Input     egress.Input  `json:"input"`
-	Part      int           `json:"part"`
+	Part      int           `json:"part"` // whose paths count where LiveKit does not show the request
 	Info      egress.Info   `json:"info"` // by which to look for the media
 	Status    egress.Status `json:"status"`
 	Storage   string        `json:"storage,omitempty"` // profile that the start filled in
@@ -176,7 +176,7 @@ func (v *Verification) destinations(in VerifyRequest) ([]egress.Destination, err
 	if err != nil {
 		return nil, err
 	}
-	return egress.Destinations(egress.ForPart(r, in.Part)), nil
+	return in.Info.Written(egress.Destinations(egress.ForPart(r, in.Part))), nil
 }
 
 // looker looks at what one result names. It opens each bucket once.

@@ -145,6 +145,18 @@ func (i Info) Destinations() []Destination {
 	return Destinations(r)
 }
 
+// Written returns the destinations of a request with the paths that the egress was started with, as
+// LiveKit shows them: it may have been started as another part.
+func (i Info) Written(to []Destination) []Destination {
+	shown := i.Destinations()
+	for n := range to {
+		if d := nth(shown, to[n].Kind, to[n].Nth); d.Kind != "" {
+			to[n].Path, to[n].Playlist = d.Path, d.Playlist
+		}
+	}
+	return to
+}
+
 type destinations struct {
 	list  []Destination
 	kinds map[string]int // how many of each kind

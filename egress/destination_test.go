@@ -79,3 +79,17 @@ func TestEachOutputThatWritesIsADestinationWithTheFieldOfItsStore(t *testing.T) 
 		})
 	}
 }
+
+func TestThePathsAreThoseThatLiveKitShows(t *testing.T) {
+	t.Parallel()
+	const asked = `{"file_outputs":[{"filepath":"a.mp4","s3":{"bucket":"b"}},{"filepath":"b.mp4"}],"segment_outputs":[{"filename_prefix":"s/x","playlist_name":"s/x.m3u8"}]}`
+	i, err := egress.NewInfo(&livekit.EgressInfo{EgressId: "EG_1", Request: &livekit.EgressInfo_Web{Web: &livekit.WebEgressRequest{
+		FileOutputs:    []*livekit.EncodedFileOutput{{Filepath: "a-part2.mp4"}},
+		SegmentOutputs: []*livekit.SegmentedFileOutput{{FilenamePrefix: "s/x-part2", PlaylistName: "s/x-part2.m3u8"}},
+	}}})
+	require.NoError(t, err)
+	want := destinations(t, egress.KindWeb, asked)
+	want[0].Path, want[2].Path, want[2].Playlist = "a-part2.mp4", "s/x-part2", "s/x-part2.m3u8"
+
+	require.Equal(t, want, i.Written(destinations(t, egress.KindWeb, asked)))
+}
