@@ -60,7 +60,7 @@ func TestWhatIsOneOfAKindGoesOnWithTheCurrentVersion(t *testing.T) {
 	require.Equal(t, map[string]workflow.VersioningBehavior{
 		egress.WorkflowType: asTheWorker, egress.RedeliveryType: asTheWorker, egress.NoticeType: asTheWorker, egress.LateType: asTheWorker,
 		egress.EndpointType: upgraded, egress.ReconcileType: upgraded, egress.CanaryType: upgraded,
-	}, registered(t))
+	}, registered(t).types)
 }
 
 // Whoever rolls back is told of each type that may run, and of those that may be left.
@@ -74,7 +74,7 @@ func TestWhatMayRunDuringARollbackIsInTheDocs(t *testing.T) {
 	require.NotNil(t, left)
 	all := strings.Split(strings.Trim(listed[1], "'"), "', '")
 	follow := strings.Split(strings.Replace(left[1], "` and `", "`, `", 1), "`, `")
-	for name, behavior := range registered(t) {
+	for name, behavior := range registered(t).types {
 		require.Contains(t, all, name)
 		require.Equal(t, behavior == workflow.VersioningBehaviorAutoUpgrade, slices.Contains(follow, name), name)
 	}
@@ -134,7 +134,7 @@ func TestWhateverWaitsForItsVersionIsCountedAsStranded(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]int64{"recorder:v1": 7, "recorder:v0": 7}, stranded)
 	require.Contains(t, temporal.asked, "TemporalWorkflowVersioningBehavior = 'Pinned'", "what was moved to the current version waits for nobody")
-	for name, behavior := range registered(t) {
+	for name, behavior := range registered(t).types {
 		waits := behavior != workflow.VersioningBehaviorAutoUpgrade && name != egress.LateType // which ends at once
 		require.Equal(t, waits, strings.Contains(temporal.asked, "'"+name+"'"), "%s in %s", name, temporal.asked)
 	}

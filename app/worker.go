@@ -175,27 +175,28 @@ func (a *App) later(ctx context.Context, f func()) {
 // workers returns the two workers of a worker process: polls have a queue of their own, whose rate
 // the server limits across all workers.
 func (a *App) workers(temporal client.Client, opts worker.Options, prober *ffprobe.Prober) (main, poll worker.Worker, err error) {
+	main = worker.New(temporal, egress.TaskQueue, opts)
+	opts.DisableWorkflowWorker = true
+	opts.TaskQueueActivitiesPerSecond = float64(a.cfg.LiveKit.RequestsPerMinute) / 60 / activities.CallsPerPoll
+	poll = worker.New(temporal, egress.PollQueue, opts)
+	return main, poll, a.register(main, poll, prober)
+}
+
+// register registers workflows and activities with the workers of the two queues.
+func (a *App) register(main, poll worker.Worker, prober *ffprobe.Prober) error {
 	stores, err := storesOf(a.cfg)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	lk := a.livekitActivities(stores)
-	main = worker.New(temporal, egress.TaskQueue, opts)
 	if err := a.registerWorkflows(main); err != nil {
-		return nil, nil, err
+		return err
 	}
 	main.RegisterActivityWithOptions(lk.Start, activity.RegisterOptions{Name: egress.ActivityStart})
 	main.RegisterActivityWithOptions(lk.Stop, activity.RegisterOptions{Name: "Stop"})
 	main.RegisterActivityWithOptions(lk.StopTwin, activity.RegisterOptions{Name: "StopTwin"})
-	if err := a.registerDelivery(main, a.verification(stores, prober)); err != nil {
-		return nil, nil, err
-	}
-
-	opts.DisableWorkflowWorker = true
-	opts.TaskQueueActivitiesPerSecond = float64(a.cfg.LiveKit.RequestsPerMinute) / 60 / activities.CallsPerPoll
-	poll = worker.New(temporal, egress.PollQueue, opts)
 	poll.RegisterActivityWithOptions(lk.Poll, activity.RegisterOptions{Name: egress.ActivityPoll})
-	return main, poll, nil
+	return a.registerDelivery(main, a.verification(stores, prober))
 }
 
 // livekitActivities returns the activities that start, stop and look at egresses.

@@ -1,9 +1,8 @@
 package app
 
 import (
-	"encoding/json"
-	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -16,20 +15,32 @@ import (
 	"github.com/reelkeeper/reelkeeper/internal/config"
 )
 
-// registry records the registered types of workflows, and how each is versioned.
+// registry records the registered types of workflows, with how each is versioned, and the
+// activities.
 type registry struct {
 	worker.Worker
-	types map[string]workflow.VersioningBehavior
+	types      map[string]workflow.VersioningBehavior
+	activities map[string]reflect.Type
 }
 
 func (r *registry) RegisterWorkflowWithOptions(_ any, o workflow.RegisterOptions) {
 	r.types[o.Name] = o.VersioningBehavior
 }
 
-func (*registry) RegisterActivityWithOptions(any, activity.RegisterOptions) {}
+func (r *registry) RegisterActivityWithOptions(f any, o activity.RegisterOptions) {
+	r.activities[o.Name] = reflect.TypeOf(f)
+}
 
-// registered returns the workflows of a worker.
-func registered(t *testing.T) map[string]workflow.VersioningBehavior {
+// RegisterActivity records the methods of a struct.
+func (r *registry) RegisterActivity(of any) {
+	v := reflect.ValueOf(of)
+	for m := range v.Type().Methods() {
+		r.activities[m.Name] = v.Method(m.Index).Type()
+	}
+}
+
+// registered returns what is registered with the workers of both queues.
+func registered(t *testing.T) *registry {
 	t.Helper()
 	a, err := Open(Options{Role: config.Worker, Environ: map[string]string{
 		"LIVEKIT_URL": "http://localhost", "LIVEKIT_API_KEY": "devkey", "LIVEKIT_API_SECRET": "a-secret-of-32-characters-or-more",
@@ -37,10 +48,11 @@ func registered(t *testing.T) map[string]workflow.VersioningBehavior {
 	}})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, a.Close()) })
-	r := &registry{types: map[string]workflow.VersioningBehavior{}}
-	require.NoError(t, a.registerWorkflows(r))
+	r := &registry{types: map[string]workflow.VersioningBehavior{}, activities: map[string]reflect.Type{}}
+	require.NoError(t, a.register(r, r, nil))
 	require.NotEmpty(t, r.types)
-	return r.types
+	require.NotEmpty(t, r.activities)
+	return r
 }
 
 // The tests of package workflows replay the recorded histories, and fail for a type that they do
@@ -51,28 +63,11 @@ func TestEveryWorkflowOfAWorkerHasARecordedHistory(t *testing.T) {
 	require.NoError(t, err)
 	recorded := map[string]bool{}
 	for _, file := range files {
-		recorded[typeOf(t, file)] = true
+		recorded[eventsOf(t, file)[0].GetWorkflowExecutionStartedEventAttributes().GetWorkflowType().GetName()] = true
 	}
-	for name := range registered(t) {
+	for name := range registered(t).types {
 		require.True(t, recorded[name], "record one of %s with e2e's TestRecordHistories", name)
 	}
-}
-
-// typeOf returns the type of the workflow that wrote a history.
-func typeOf(t *testing.T, file string) string {
-	t.Helper()
-	b, err := os.ReadFile(file)
-	require.NoError(t, err)
-	var history struct {
-		Events []struct {
-			Began struct {
-				WorkflowType struct{ Name string }
-			} `json:"workflowExecutionStartedEventAttributes"`
-		}
-	}
-	require.NoError(t, json.Unmarshal(b, &history))
-	require.NotEmpty(t, history.Events)
-	return history.Events[0].Began.WorkflowType.Name
 }
 
 func TestAWorkerHeartbeatsAndStopsInTime(t *testing.T) {
