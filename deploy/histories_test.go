@@ -4,18 +4,20 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// workingTrees is the folder of histories that no release wrote, for as long as there is none.
-const workingTrees = "v0.1"
-
 var (
 	section = regexp.MustCompile(`(?m)^## (.+)$`)
 	version = regexp.MustCompile(`^v\d+\.\d+\.\d+[^ ,]*`)
+	// workingTree matches the folder of histories that no release wrote: a working tree did, on the way
+	// to the next one.
+	workingTree = regexp.MustCompile(`^v\d+\.\d+$`)
 )
 
 func TestTheHistoriesOfEveryReleaseAreKept(t *testing.T) {
@@ -32,30 +34,40 @@ func TestTheHistoriesOfEveryReleaseAreKept(t *testing.T) {
 // missing compares the versions of a changelog with the folders of histories. The newest section may still be without:
 // they are recorded once its release is built.
 func missing(changelog string, recorded []string) (faults []string) {
-	var versions []string
-	released := 0
+	var versions, over []string // over: a working tree's histories are no longer needed
 	for n, m := range section.FindAllStringSubmatch(changelog, -1) {
 		v := version.FindString(m[1])
 		switch {
 		case v == "" && (n > 0 || m[1] != "Unreleased"):
 			faults = append(faults, m[1]+" is no version")
-		case n > 0:
-			released++
-			if !slices.Contains(recorded, v) {
-				faults = append(faults, v+" has no histories")
-			}
+		case n > 0 && !slices.Contains(recorded, v):
+			faults = append(faults, v+" has no histories")
+			over = append(over, v)
+		case slices.Contains(recorded, v):
+			over = append(over, v)
 		}
 		versions = append(versions, v)
 	}
-	if released == 0 && len(recorded) == 1 {
-		versions = append(versions, workingTrees)
-	}
 	for _, folder := range recorded {
-		if !slices.Contains(versions, folder) {
+		next := workingTree.MatchString(folder) && !slices.ContainsFunc(over, func(v string) bool { return !older(v, folder) })
+		if !next && !slices.Contains(versions, folder) {
 			faults = append(faults, folder+" is of no release")
 		}
 	}
 	return faults
+}
+
+// older reports whether a version is older than another one. v0.2 is older than v0.2.0.
+func older(v, than string) bool {
+	numbers := func(v string) (list []int) {
+		release, _, _ := strings.Cut(strings.TrimPrefix(v, "v"), "-")
+		for part := range strings.SplitSeq(release, ".") {
+			n, _ := strconv.Atoi(part)
+			list = append(list, n)
+		}
+		return list
+	}
+	return slices.Compare(numbers(v), numbers(than)) < 0
 }
 
 func TestAReleaseWithoutHistoriesIsFound(t *testing.T) {
@@ -78,6 +90,10 @@ func TestAReleaseWithoutHistoriesIsFound(t *testing.T) {
 		"none of the second":                {begun + second + first, []string{"v0.1.0"}, []string{"v0.2.0 has no histories"}},
 		"none at all":                       {begun + first, nil, []string{"v0.1.0 has no histories"}},
 		"of what was never released":        {first, []string{"v0.1.0", "v0.3.0"}, []string{"v0.3.0 is of no release"}},
+		"of a working tree, for the next":   {begun + first, []string{"v0.1.0", "v0.2"}, nil},
+		"until that is recorded":            {second + first, []string{"v0.1.0", "v0.2"}, nil},
+		"and no longer":                     {begun + second + first, []string{"v0.1.0", "v0.2", "v0.2.0"}, []string{"v0.2 is of no release"}},
+		"of a working tree, for an old one": {begun + second + first, []string{"v0.1", "v0.1.0", "v0.2.0"}, []string{"v0.1 is of no release"}},
 		"a heading that is no version":      {begun + "## 0.1.0\n", []string{"v0.1"}, []string{"0.1.0 is no version"}},
 	} {
 		t.Run(name, func(t *testing.T) {
