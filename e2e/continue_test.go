@@ -13,8 +13,8 @@ import (
 )
 
 // shortHistories is a world on a Temporal server that suggests continue-as-new after a few events
-// instead of thousands.
-func shortHistories(t *testing.T) *world {
+// instead of thousands. Its webhook endpoint reports at the given interval; zero: as it ships.
+func shortHistories(t *testing.T, hurry time.Duration) *world {
 	t.Helper()
 	s, err := devtemporal.Start(within(t), devtemporal.Options{
 		Headless: true, SearchAttributes: egress.Attributes(),
@@ -22,7 +22,7 @@ func shortHistories(t *testing.T) *world {
 	})
 	require.NoError(t, err)
 	t.Cleanup(s.Kill)
-	w := newWorld(t, func(fake *fakelivekit.Config, environ map[string]string) {
+	w := newWorldInAHurry(t, hurry, func(fake *fakelivekit.Config, environ map[string]string) {
 		fake.Faults = map[fakelivekit.Fault]float64{fakelivekit.WebhookRepeated: 1}
 		environ["TEMPORAL_ADDRESS"], environ["TEMPORAL_NAMESPACE"] = s.Address, "default"
 	})
@@ -32,7 +32,7 @@ func shortHistories(t *testing.T) *world {
 
 func TestALongLifeGoesOnAsANewRun(t *testing.T) {
 	t.Parallel()
-	w := shortHistories(t)
+	w := shortHistories(t, 0)
 	w.room("room", fakelivekit.RoomScript{Call: 3 * time.Second})
 	id := w.start("room").Info.Proto().GetEgressId()
 

@@ -89,9 +89,10 @@ func (w *world) historyAt(workflowID, runID string) []*historypb.HistoryEvent {
 	return events
 }
 
-// TestRecordHistories writes the histories that the replay test of workflows reads:
+// TestRecordHistories writes the histories that the replay test of workflows reads, and that
+// deploy/recorded_test.go lists:
 //
-//	go test ./e2e -run TestRecordHistories -record ../workflows/testdata/histories/DIR
+//	go test ./e2e -count=1 -run '^TestRecordHistories$' -record ../workflows/testdata/histories/DIR
 func TestRecordHistories(t *testing.T) { //nolint:paralleltest // it writes files, and runs alone
 	if *record == "" {
 		t.Skip("run with -record DIR to write histories")
@@ -163,18 +164,23 @@ func TestRecordHistories(t *testing.T) { //nolint:paralleltest // it writes file
 	whole, stepAgain := wholeDelivery(t)
 	write("whole-delivery", whole.history("r-whole"))
 	write("step-again", whole.historyAt(stepAgain, ""))
-	long := shortHistories(t)
+	long := shortHistories(t, time.Second)
 	long.room("long", fakelivekit.RoomScript{Call: 3 * time.Second})
 	long.start("long")
 	save(long, "long", "continued-second-run")
 	first := long.history("r-long")[0].GetWorkflowExecutionStartedEventAttributes().GetFirstExecutionRunId()
 	write("continued-first-run", long.historyOf("r-long", first))
+	recordEndpoint(long, write)
 	recordHandedBack(t, write)
 	recordRelayed(t, write)
 	recordRefused(t, write)
 	recordStrays(t, write)
 	recordElsewhere(t, write)
 	recordCanary(t, write)
+	recordWords(t, write)
+	recordNextParts(t, write)
+	recordCorrected(t, write)
+	recordLooks(t, write)
 }
 
 // recordLate writes the history of the workflow that records a webhook for a closed recording.

@@ -11,7 +11,7 @@ import (
 
 // minutesPerRun is the number of reports after which an Endpoint continues as a new run. Each
 // report costs four events, so the run stays smaller than a server lets it become, and below
-// Temporal's limit of 10,000 signals.
+// Temporal's limit of 10,000 signals. Another number changes the order of commands.
 const minutesPerRun = 1000
 
 // Endpoint remembers how the webhook endpoint fared in the last hours, so that people can be told
