@@ -22,7 +22,7 @@ var written = []struct {
 	{"v0.1", strings.Fields(`
 		adopted cancelled canary canary-tells continued-first-run continued-second-run corrected correction elsewhere endpoint
 		endpoint-first-run endpoint-second-run handed-back late lost media-behind media-last-look next-part-refused
-		next-part-withdrawn notice noticed parts-and-no-sign-of-life poll-end reconcile redelivery refused relayed reply-lost rerun
+		next-part-withdrawn notice noticed part-corrected parts-and-no-sign-of-life poll-end reconcile redelivery refused relayed reply-lost rerun
 		retried-and-skipped step-again stopped twin webhook-end webhook-reorder whole-delivery
 	`)},
 }

@@ -100,7 +100,7 @@ func recordNextParts(t *testing.T, write func(name string, events []*historypb.H
 }
 
 // recordCorrected writes the histories of what was lost and lives all the same: of a recording that
-// is still open, and of the correction of one that has closed.
+// is still open, of the correction of one that has closed, and of one whose next part records.
 func recordCorrected(t *testing.T, write func(name string, events []*historypb.HistoryEvent)) {
 	t.Helper()
 	lose := func(correctFor, room string) (w *world, egressID string) {
@@ -126,6 +126,16 @@ func recordCorrected(t *testing.T, write func(name string, events []*historypb.H
 	ends(w, "closed", id)
 	w.verdictOf(egress.CorrectionID("r-closed", id))
 	write("correction", w.historyAt(egress.CorrectionID("r-closed", id), ""))
+
+	w = newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) { environ["REELKEEPER_RECOVER"] = "1" })
+	w.startWorker()
+	w.room("part", fakelivekit.RoomScript{Faults: []fakelivekit.Fault{fakelivekit.Zombie}})
+	id = w.start("part").Info.Proto().GetEgressId()
+	w.want("the next part is started", func() bool { return w.inside("part").Part == 2 })
+	ends(w, "part", id)
+	parts := w.closed("part")
+	require.Equal(t, 3, runs(parts, "Announce"), "both parts are lost, and one is corrected")
+	write("part-corrected", parts)
 }
 
 // recordLooks writes the histories of recordings whose media is looked for twice: beside the
