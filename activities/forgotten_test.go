@@ -193,6 +193,35 @@ func TestWhatAnEarlierRunRecordedIsNotTakenForThisOnes(t *testing.T) {
 	}
 }
 
+// A token names a recording's ID and part, and nothing else.
+func TestAPartOfAnEarlierRecordingIsNotTakenForOneOfThisRecording(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		after time.Duration // the part before began
+		want  string
+	}{
+		"yesterday's":                          {-24 * time.Hour, "EG_new"},
+		"this one's, which Temporal forgot":    {10 * time.Minute, "EG_listed"},
+		"… of a part before that did not last": {0, "EG_listed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				in, listed := plain(roomRequest()), withToken(t, "EG_listed", requestID, 2)
+				in.Part, in.Input.Again, in.Since = 2, true, time.Now().Add(-time.Hour)
+				began := in.Since.Add(tc.after)
+				listed.Status, listed.StartedAt, listed.EndedAt = lk.EgressStatus_EGRESS_COMPLETE, began.UnixNano(), began.Add(time.Minute).UnixNano()
+				a := &api{onList: lists(listed), onStart: func(_ int, r egress.Request) (*lk.EgressInfo, error) { return echo("EG_new", r), nil }}
+
+				s, err := start(t, a, in)
+
+				require.NoError(t, err)
+				require.Equal(t, tc.want, s.Info.Proto().GetEgressId())
+			})
+		})
+	}
+}
+
 // It failed before it began.
 func TestAnEndWithoutAStartIsOfAnEarlierRunToo(t *testing.T) {
 	t.Parallel()

@@ -27,8 +27,9 @@ type StartRequest struct {
 	OnlyLook bool `json:"handed_back,omitempty"`
 	// RunID is the run that asked for it. After a reset, another run sends it again.
 	RunID string `json:"run_id,omitempty"`
-	// Since is when that run began, unless an earlier one may have asked for the same. What has
-	// ended and began before is another recording, under the same ID.
+	// Since is when the previous part began, for the first one when that run did, unless an earlier
+	// run may have asked for the same. What has ended and began before is of another recording, under
+	// the same ID.
 	Since time.Time `json:"since,omitzero"`
 	// Began is when that run began.
 	Began time.Time `json:"began,omitzero"`

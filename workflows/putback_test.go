@@ -92,9 +92,24 @@ func TestAStartSaysSinceWhenItsEgressCanBe(t *testing.T) {
 
 			require.Len(t, *starts, 2)
 			require.Equal(t, tc.says, !(*starts)[0].Since.IsZero())
-			require.Zero(t, (*starts)[1].Since, "a next part has a token of its own")
+			require.Equal(t, int64(10), (*starts)[1].Since.Unix(), "a next part begins after the one before")
 		})
 	}
+}
+
+// It failed before it began.
+func TestAPartWithoutAStartIsFollowedByWhatBeganAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 1)
+	never := part(1, failed, 0)
+	never.EndedAt = 10 * time.Second.Nanoseconds()
+	l.webhook(10*time.Second, egress.EventEnded, never)
+	l.webhook(60*time.Second, egress.EventEnded, part(2, complete, 60))
+
+	l.mustRun(plainInput(t))
+
+	require.Len(t, *starts, 2)
+	require.Equal(t, int64(10), (*starts)[1].Since.Unix())
 }
 
 // It was begun before Temporal was restored from a backup, and has recorded since: its limit

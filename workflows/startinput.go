@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -35,9 +36,13 @@ func (e *run) overdue(ctx workflow.Context, before egress.Part) bool {
 	return (e.Part > 1 || e.in.StartBy == nil) && workflow.Now(ctx).Sub(since) > egress.LateStart
 }
 
-// sinceOf returns when the run began, if no earlier one may have asked for this part.
-func sinceOf(ctx workflow.Context, in egress.Input, part int) time.Time {
-	if part > 1 || in.Again || in.Unlisted {
+// sinceOf returns when the part began that is before this one, by LiveKit's clock; or when the run
+// began, if no earlier one may have asked for its first part.
+func sinceOf(ctx workflow.Context, in egress.Input, before egress.Part) time.Time {
+	switch m := before.Info.Proto(); {
+	case before.Number > 0: // one that failed before it began has no start
+		return time.Unix(0, cmp.Or(m.GetStartedAt(), m.GetEndedAt()))
+	case in.Again || in.Unlisted:
 		return time.Time{}
 	}
 	return began(workflow.GetInfo(ctx), workflow.Now(ctx))

@@ -28,7 +28,7 @@ func (e *run) start(ctx workflow.Context) {
 		notAfter = e.StoppedAt
 	}
 	in := inputOf(e.in, e.Part, workflow.GetInfo(ctx), workflow.Now(ctx))
-	since := sinceOf(ctx, in, e.Part)
+	since := sinceOf(ctx, in, before)
 	in.Again = in.Again || e.overdue(ctx, before) || e.Part > 1 && len(e.aside) > 0
 	e.lookedFor = in.Again
 	e.starting = &pending{kind: started, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
