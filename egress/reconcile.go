@@ -148,7 +148,7 @@ func (p Plan) Differs() bool {
 // PlanRound plans what to do about the differences between LiveKit's list and ours. A workflow
 // that visibility does not show may still exist: adoption looks for it by its ID, which is unique.
 func PlanRound(s Sighting) Plan {
-	p := planner{Sighting: s, byID: map[string]*Ours{}, byRequest: map[string]*Ours{}, beginning: map[string]time.Time{}}
+	p := planner{Sighting: s, byID: map[string]*Ours{}, byRequest: map[string]*Ours{}, runs: map[string]runs{}, beginning: map[string]time.Time{}}
 	for i := range s.Ours {
 		p.know(&s.Ours[i])
 	}
@@ -200,11 +200,20 @@ type planner struct {
 	Sighting
 	byID      map[string]*Ours // by egress ID
 	byRequest map[string]*Ours
+	runs      map[string]runs      // by request ID
 	beginning map[string]time.Time // by room ("" for web egresses): when our first start that has no egress ID yet was made
 	plan      Plan
 }
 
+// runs is when the first and the last of a request's known runs began.
+type runs struct{ first, last time.Time }
+
 func (p *planner) know(o *Ours) {
+	r, again := p.runs[o.RequestID]
+	if !again {
+		r.first = o.StartedAt
+	}
+	p.runs[o.RequestID] = runs{sooner(r.first, o.StartedAt), later(r.last, o.StartedAt)}
 	if known := p.byRequest[o.RequestID]; known == nil || known.Over {
 		p.byRequest[o.RequestID] = o
 	}
@@ -237,6 +246,7 @@ func (p *planner) judge(l Listed) {
 	switch {
 	case l.ID == "":
 		p.quarantine(l, "an egress without an ID, "+string(statusOf(l.Status))+where(l)+": LiveKit could not start it")
+	case ours != nil && ours.EgressID != l.ID && p.ofRunBefore(l, *ours): // which has announced it
 	case ours != nil && ours.EgressID != "" && ours.EgressID != l.ID:
 		p.other(l, *ours)
 	case ours != nil && (ours.mistakes(l) || ended && !ours.Over):
@@ -255,6 +265,13 @@ func (p *planner) judge(l Listed) {
 		// A second egress of the same request waits until the first is bound.
 		p.byRequest[l.Adopter()] = &Ours{RequestID: l.Adopter(), EgressID: l.ID, Over: true}
 	}
+}
+
+// ofRunBefore reports whether an egress had ended before the last run of its request began, and an
+// earlier run has completed: each records by itself, under the same ID.
+func (p *planner) ofRunBefore(l Listed, ours Ours) bool {
+	r := p.runs[ours.RequestID]
+	return Ended(l.Status) && !l.Since.IsZero() && l.Since.Before(r.last.Add(-clocksDiffer)) && r.first.Before(r.last)
 }
 
 // other shows a workflow another egress of its request than the bound one: a running twin, or, if
