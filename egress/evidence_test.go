@@ -255,3 +255,19 @@ func TestAProbeThatLeavesOpenWhetherItStoppedTheWorkerCountsAsAStop(t *testing.T
 		})
 	}
 }
+
+// The first stop may have met a briefly slow message bus. That it was wanted for long says nothing
+// of the worker.
+func TestAStopThatWaitedForTheStartIsSentAgainBeforeItsEgressIsLost(t *testing.T) {
+	t.Parallel()
+	s := seen(t)
+	s.WantStop(egress.StopRequested, noon)
+	bound := noon.Add(5 * minute)
+	s.Observe(egress.Observation{Info: infoOf(t, "EG_1", starting), Source: egress.FromStart, HeardAt: bound})
+	s.Started, s.StopDue = true, false
+	sent := bound.Add(12 * time.Second)
+	s.Evidence.Probed, s.Evidence.Unanswered = sent, sent
+	s.Looked(egress.Look{Info: infoOf(t, "EG_1", starting)}, sent.Add(time.Second))
+	require.Equal(t, egress.ActNothing, s.Due(sent.Add(time.Second)))
+	require.Equal(t, egress.ActProbe, s.Due(sent.Add(minute)))
+}

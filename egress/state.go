@@ -223,6 +223,9 @@ func (s *State) Observe(o Observation) News {
 		if s.BoundAt.IsZero() { // a later part keeps the first one's
 			s.BoundAt = o.HeardAt
 		}
+		if !s.EndExpected.IsZero() { // since a stop that could not be sent before
+			s.EndExpected = o.HeardAt
+		}
 	}
 	s.Phase = Watching
 	s.hear(o)

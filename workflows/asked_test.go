@@ -114,3 +114,26 @@ func TestWhatAPersonStopsPastUsAfterAQuestionIsNotStartedAgain(t *testing.T) {
 		})
 	}
 }
+
+// It is asked for while LiveKit has no capacity, and then meets a slow bus. No look shows of a page
+// that its worker lives.
+func TestAStopThatWaitedForTheStartIsSentAgain(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	l.slowStart(5 * time.Minute)
+	l.poll = func(activities.PollRequest) (egress.Look, error) {
+		return egress.Look{Info: info(t, lk.EgressStatus_EGRESS_STARTING)}, nil
+	}
+	l.stop = func(string) (egress.Info, error) {
+		if len(l.stops) == 1 {
+			return egress.Info{}, failure(egress.Unanswered, "request timed out")
+		}
+		return info(l.t, aborted), nil
+	}
+	l.at(time.Second, func() { l.askStop("stop", nil) })
+
+	v := l.mustRun(plainInput(t))
+
+	require.Len(t, l.stops, 2)
+	require.Equal(t, egress.Status("EGRESS_ABORTED"), v.Status)
+}
