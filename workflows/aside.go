@@ -38,10 +38,10 @@ func (e *run) putAside(ctx workflow.Context, o egress.Observation) {
 // foldTwins folds in what was put aside of egresses that are not part of the recording. It is
 // called once the bound egress is over, and before that is announced, since announcing may take
 // days. An egress whose stop no worker answers does not take the place of the bound one if a new
-// part can be started instead.
-func (e *run) foldTwins(ctx workflow.Context) {
+// part can be started then.
+func (e *run) foldTwins(ctx workflow.Context, then time.Time) {
 	e.foldBut(ctx, func(o egress.Observation) bool {
-		return e.NumberOf(o.Info.ID()) > 0 || e.unanswered > 0 && e.Recoverable(workflow.Now(ctx))
+		return e.NumberOf(o.Info.ID()) > 0 || e.unanswered > 0 && e.Recoverable(then)
 	})
 }
 

@@ -353,3 +353,39 @@ func TestATwinThatStopsBeforeTheStartHasAnsweredIsToldOnceItHas(t *testing.T) {
 	require.Equal(t, terms().Policy, l.state().Policy)
 	require.ElementsMatch(t, []lk.EgressStatus{aborted, complete}, l.toldOf())
 }
+
+// The longest duration passes before the next part would begin: nothing will find the egress that was
+// left to it, and the end is announced for as long as a consumer is down.
+func TestWhatWasLeftToAPartThatIsNotStartedIsStoppedAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, end := range []lk.EgressStatus{failed, lk.EgressStatus_EGRESS_LIMIT_REACHED} {
+		t.Run(end.String(), func(t *testing.T) {
+			t.Parallel()
+			l, starts := recovering(t, 1)
+			stopped := map[string]time.Duration{}
+			l.twin = func(in activities.TwinRequest) (activities.TwinAnswer, error) {
+				if in.After.Part > 0 {
+					return activities.TwinAnswer{Later: true}, nil
+				}
+				stopped[in.Twin] = l.took()
+				return activities.TwinAnswer{}, nil
+			}
+			l.stop = func(id string) (egress.Info, error) {
+				stopped[id] = l.took()
+				return infoOf(t, part(2, complete, 16)), nil
+			}
+			l.announce = func(egress.Event) error { return l.downFor(time.Hour, 10*time.Minute) }
+			l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
+			l.webhook(10*time.Second, egress.EventUpdated, part(2, active, 10))
+			l.webhook(15*time.Second, egress.EventEnded, part(1, end, 15))
+			in := plainInput(t)
+			in.MaxDuration = egress.Duration(15500 * time.Millisecond)
+
+			l.mustRun(in)
+
+			require.Len(t, *starts, 1)
+			require.Contains(t, stopped, "EG_2")
+			require.Less(t, stopped["EG_2"], time.Minute)
+		})
+	}
+}

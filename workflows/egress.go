@@ -31,9 +31,10 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 		if err := e.watch(ctx); err != nil {
 			return egress.Verdict{}, err
 		}
-		e.foldTwins(ctx)
 		wait := recoverBackoff(e.Status, e.Part+1)
-		if e.Recoverable(workflow.Now(ctx).Add(wait)) {
+		next := workflow.Now(ctx).Add(wait)
+		e.foldTwins(ctx, next)
+		if e.Recoverable(next) {
 			e.startAgain(ctx, wait)
 			continue
 		}

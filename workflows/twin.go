@@ -75,7 +75,7 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (now eg
 	if e.Stopped == "" { // else neither is to go on
 		in.Room = e.Room(e.sum.Room)
 	}
-	if e.MayHaveNext(workflow.Now(ctx)) {
+	if e.MayHaveNext(workflow.Now(ctx).Add(recoverBackoff(e.Status, e.Part+1))) {
 		in.After = activities.AfterPart{Part: e.Part, Began: e.Latest.Proto().GetStartedAt()}
 	}
 	if in.Over && in.Bound == "" {
