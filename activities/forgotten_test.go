@@ -222,6 +222,28 @@ func TestAPartOfAnEarlierRecordingIsNotTakenForOneOfThisRecording(t *testing.T) 
 	}
 }
 
+// Its workflow was terminated, and the next one counts parts from the egress that it found.
+func TestAPartThatWasToldIsNotTakenForTheNextOne(t *testing.T) {
+	t.Parallel()
+	for _, status := range []lk.EgressStatus{lk.EgressStatus_EGRESS_ACTIVE, lk.EgressStatus_EGRESS_FAILED} {
+		t.Run(status.String(), func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				told, in := withToken(t, "EG_told", requestID, 2), plain(roomRequest())
+				told.Status = status
+				in.Part, in.Input.Again, in.Parts = 2, true, []string{"EG_told"}
+				a := &api{onList: lists(told), onStart: fails(ambiguous)}
+
+				s, err := start(t, a, in)
+
+				require.NoError(t, err)
+				require.Equal(t, egressID, s.Info.Proto().GetEgressId())
+				require.Equal(t, append(append([]string{"0s list " + room, "0s start"}, searched(0)...), "1m30s start"), a.log)
+			})
+		})
+	}
+}
+
 // It failed before it began.
 func TestAnEndWithoutAStartIsOfAnEarlierRunToo(t *testing.T) {
 	t.Parallel()

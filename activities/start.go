@@ -184,9 +184,9 @@ func (s *starting) obtain(ctx context.Context) (m *livekit.EgressInfo, notes []s
 	return m, notes, err
 }
 
-// ours returns the egress that has our token, and is not of an earlier run, or nil.
+// ours returns the egress that has our token, and can be of this start, or nil.
 func (s *starting) ours(items []*livekit.EgressInfo) *livekit.EgressInfo {
-	return egress.OfToken(egress.NotBefore(items, s.in.Since), s.token, s.opener.Verify)
+	return egress.OfToken(s.in.candidates(items), s.token, s.opener.Verify)
 }
 
 // run calls LiveKit until the outcome is known.

@@ -1,8 +1,10 @@
 package activities
 
 import (
+	"slices"
 	"time"
 
+	"github.com/livekit/protocol/livekit"
 	"go.temporal.io/sdk/activity"
 
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -31,6 +33,9 @@ type StartRequest struct {
 	// run may have asked for the same. What has ended and began before is of another recording, under
 	// the same ID.
 	Since time.Time `json:"since,omitzero"`
+	// Parts are the egress IDs of the previous parts. None is this one, whatever its token says: what
+	// a terminated run or a restored database has left is numbered anew.
+	Parts []string `json:"parts,omitempty"`
 	// Began is when that run began.
 	Began time.Time `json:"began,omitzero"`
 }
@@ -57,4 +62,11 @@ func (r StartRequest) outlived(i activity.Info) bool {
 // by then, or else glanced at (maybeForgotten).
 func (r StartRequest) maybePutBack(i activity.Info) bool {
 	return r.Input.StartBy == nil && i.StartedTime.Sub(i.ScheduledTime) > egress.LateStart
+}
+
+// candidates returns the egresses without those of an earlier run and the previous parts.
+func (r StartRequest) candidates(items []*livekit.EgressInfo) []*livekit.EgressInfo {
+	return slices.DeleteFunc(egress.NotBefore(items, r.Since), func(m *livekit.EgressInfo) bool {
+		return slices.Contains(r.Parts, m.GetEgressId())
+	})
 }

@@ -26,6 +26,14 @@ func held(t *testing.T, times int) (l *life, starts *[]activities.StartRequest) 
 func TestAnEndFromBeforeTheFailureTakesNoPlace(t *testing.T) {
 	t.Parallel()
 	l, starts := held(t, 1)
+	first := l.started
+	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		s, err := first(ctx, in)
+		if in.Part > 1 { // the twin has become one before
+			s.Info = infoOf(t, part(2, starting, 63))
+		}
+		return s, err
+	}
 	l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
 	l.webhook(5*time.Second, egress.EventUpdated, part(3, active, 5))
 	l.webhook(60*time.Second, egress.EventEnded, part(1, failed, 60))

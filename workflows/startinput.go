@@ -36,6 +36,14 @@ func (e *run) overdue(ctx workflow.Context, before egress.Part) bool {
 	return (e.Part > 1 || e.in.StartBy == nil) && workflow.Now(ctx).Sub(since) > egress.LateStart
 }
 
+// egressIDs returns the egress IDs of parts.
+func egressIDs(parts []egress.Part) (ids []string) {
+	for _, p := range parts {
+		ids = append(ids, p.EgressID)
+	}
+	return ids
+}
+
 // sinceOf returns when the part began that is before this one, by LiveKit's clock; or when the run
 // began, if no earlier one may have asked for its first part.
 func sinceOf(ctx workflow.Context, in egress.Input, before egress.Part) time.Time {

@@ -34,7 +34,7 @@ func (e *run) start(ctx workflow.Context) {
 	e.starting = &pending{kind: started, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
 		RequestID: e.id, Part: e.Part, Input: in, RunID: workflow.GetInfo(ctx).WorkflowExecution.RunID,
 		RoomID: before.Info.Proto().GetRoomId(), Published: before.Status.Good(), NotAfter: notAfter, OnlyLook: onlyLook,
-		Since: since, Began: began(workflow.GetInfo(ctx), workflow.Now(ctx)),
+		Since: since, Parts: egressIDs(e.Parts), Began: began(workflow.GetInfo(ctx), workflow.Now(ctx)),
 	})}
 }
 
@@ -48,6 +48,9 @@ func (e *run) takeStart(ctx workflow.Context, ev event) error {
 		e.handedBack = plainly("start egress", err)
 		e.start(ctx)
 		return nil
+	}
+	if id := s.Info.ID(); e.ID == "" && id != "" && e.NumberOf(id) > 0 {
+		err = toCaller(&egress.Error{Reason: egress.AlreadyOver, Message: "egress " + id + " is a part that was told before"})
 	}
 	if err != nil && e.Phase == egress.Requested { // LiveKit does not send again the webhooks that came meanwhile: we have accepted them
 		e.takeIn(ctx)

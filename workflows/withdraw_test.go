@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -156,4 +157,48 @@ func TestAStartThatIsTakenBackIsWaitedFor(t *testing.T) {
 	require.NoError(t, run.Get(t.Context(), &v))
 	require.Equal(t, egress.Status("EGRESS_LIMIT_REACHED"), v.Status)
 	require.Empty(t, begun, "nothing has to be looked for")
+}
+
+// Its token has the number of the next one: its workflow was terminated, and another one found it.
+func TestAStartThatFindsAPartThatWasToldBeginsNone(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 1)
+	l.announce = func(egress.Event) error { return l.downFor(time.Hour, 10*time.Minute) }
+	first := l.started
+	l.started = func(ctx context.Context, in activities.StartRequest) (activities.Started, error) {
+		s, err := first(ctx, in)
+		if in.Part == 2 {
+			s.Info = infoOf(t, part(1, failed, 10))
+		}
+		return s, err
+	}
+	l.webhook(10*time.Second, egress.EventEnded, part(1, failed, 10))
+	var told error
+	l.at(time.Minute, func() { l.askStop("stop", &told) })
+
+	v := l.mustRun(plainInput(t))
+
+	require.ErrorContains(t, told, "cannot be stopped")
+	require.Equal(t, egressID, v.EgressID)
+	require.Equal(t, egress.Status("EGRESS_FAILED"), v.Status)
+	require.Empty(t, v.Parts)
+	require.Equal(t, []lk.EgressStatus{failed}, l.toldOf())
+	require.Len(t, *starts, 2)
+	require.Empty(t, (*starts)[0].Parts)
+	require.Equal(t, []string{egressID}, (*starts)[1].Parts, "a worker of this version does not find it")
+}
+
+func TestAStartThatIsTakenBackAndFindsAPartThatWasToldIsOver(t *testing.T) {
+	t.Parallel()
+	l, starts := waitingForAPublisher(t, part(1, lk.EgressStatus_EGRESS_LIMIT_REACHED, 10))
+	told := errors.New("no answer")
+	l.at(time.Minute, func() { l.askStop("stop", &told) })
+
+	v := l.mustRun(plainInput(t))
+
+	require.NoError(t, told)
+	require.Less(t, l.took(), 2*time.Minute)
+	require.Equal(t, egressID, v.EgressID)
+	require.Equal(t, egress.StopRequested, v.Stopped)
+	require.Len(t, *starts, 2)
 }
