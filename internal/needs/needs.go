@@ -19,8 +19,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// npmTimeout bounds one npm ci, on a machine with an empty cache.
-const npmTimeout = 6 * time.Minute
+const (
+	// npmTimeout bounds all tries of one npm ci, on a machine with an empty cache.
+	npmTimeout = 6 * time.Minute
+	// npmTries is how often it is tried: npm itself repeats requests, but not one that is cut in the middle.
+	npmTries = 3
+)
 
 // Tools requires programs on the PATH.
 func Tools(t *testing.T, names ...string) {
@@ -76,8 +80,20 @@ func nodeModules(project string) (string, error) {
 	return modules, install(dir, files)
 }
 
-// install fills a folder with npm. The folder appears only once it is complete.
-func install(dir string, files map[string][]byte) error {
+// install fills a folder with npm.
+func install(dir string, files map[string][]byte) (err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), npmTimeout)
+	defer cancel()
+	for range npmTries {
+		if err = fill(ctx, dir, files); err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// fill tries it once. The folder appears only once it is complete.
+func fill(ctx context.Context, dir string, files map[string][]byte) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o750); err != nil {
 		return err
 	}
@@ -91,9 +107,7 @@ func install(dir string, files map[string][]byte) error {
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), npmTimeout)
-	defer cancel()
-	npm := exec.CommandContext(ctx, "npm", "ci", "--no-audit", "--no-fund")
+	npm := exec.CommandContext(ctx, "npm", "ci", "--no-audit", "--no-fund", "--fetch-retries=5")
 	npm.Dir = unfinished
 	if out, err := npm.CombinedOutput(); err != nil {
 		return fmt.Errorf("npm ci: %w: %s", err, out)
