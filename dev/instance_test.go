@@ -97,7 +97,7 @@ func TestAnInstanceSaysWhereItIsOnceAllOfItIsReadyAndEndsWhenItIsTold(t *testing
 	stop()
 	require.NoError(t, g.Wait())
 	require.NoFileExists(t, filepath.Join(at.State, "dev.json"))
-	require.NoError(t, o.checkPorts(), "all of it has ended")
+	requireNone(t, o.checkPorts) // all of it has ended
 }
 
 // A user who has tried the fake continues with a real LiveKit, and back, in the same folder.
@@ -134,7 +134,7 @@ func TestAnInstanceWhoseWorkerCannotStartSaysWhyAndLeavesNothingBehind(t *testin
 	s := &idle{lacks: status.Error(codes.PermissionDenied, "not yours")}
 	o.environ["TEMPORAL_ADDRESS"] = s.serve(t)
 	require.ErrorContains(t, serve(t.Context(), o, saidOnce{}, true), "not yours")
-	require.NoError(t, o.checkPorts())
+	requireNone(t, o.checkPorts)
 	requireFree(t, o.stateDir)
 }
 
@@ -147,7 +147,7 @@ func TestAnInstanceThatIsToldToStopWhileItWaitsForTemporalStops(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	require.NoError(t, serve(ctx, o, saidOnce{}, true), "being told to stop is no failure")
-	require.NoError(t, o.checkPorts())
+	requireNone(t, o.checkPorts)
 }
 
 func TestASettingThatIsWrongIsNamedByTheInstanceToo(t *testing.T) {

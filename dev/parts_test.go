@@ -54,7 +54,7 @@ func TestAPartThatFailsEndsTheInstance(t *testing.T) {
 	i.parts.Go(func() error { return io.ErrUnexpectedEOF })
 	<-i.failed()
 	require.ErrorIs(t, i.stop(), io.ErrUnexpectedEOF)
-	require.NoError(t, check("starter", p.starter), "its other parts have ended too")
+	requireNone(t, func() error { return check("starter", p.starter) }) // its other parts have ended too
 }
 
 // instanceOfAFastFake returns an instance before its parts are started, with a fake LiveKit that is
