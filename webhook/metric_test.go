@@ -46,12 +46,13 @@ func TestOnlyWhatNoRetryCanMendIsAnsweredWith4xx(t *testing.T) {
 func TestTheDurationHasLiveKitsBudgetsAmongItsBuckets(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
+	began := time.Now()
 	b.post(t, project, started())
 	h, ok := b.metric(t, "reelkeeper_webhook_duration_seconds").(metricdata.Histogram[float64])
 	require.True(t, ok)
 	require.EqualValues(t, 1, h.DataPoints[0].Count)
 	require.Greater(t, h.DataPoints[0].Sum, 0.0)
-	require.Less(t, h.DataPoints[0].Sum, 2.0)
+	require.Less(t, h.DataPoints[0].Sum, time.Since(began).Seconds())
 	require.Subset(t, h.DataPoints[0].Bounds, []float64{2, 10, 15, 30, 65})
 }
 

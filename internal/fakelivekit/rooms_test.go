@@ -1,6 +1,7 @@
 package fakelivekit_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -129,10 +130,15 @@ func TestADeletedRoomIsGone(t *testing.T) {
 func TestARoomThatNobodyJoinsCloses(t *testing.T) {
 	t.Parallel()
 	f := start(t, func(cfg *fakelivekit.Config) { cfg.Timings.EmptyTimeout = 6 * time.Second })
-	f.room("daily", fakelivekit.RoomScript{Empty: true})
-	info, err := f.egress.StartRoomCompositeEgress(t.Context(), composite("daily"))
-	require.NoError(t, err)
-	f.await(1, named(webhook.EventRoomFinished, ""))
+	var room string
+	var info *livekit.EgressInfo
+	for tries, err := 0, error(nil); info == nil; tries++ { // on a machine that stalls, a room may close before its start
+		require.Less(t, tries, 3, "%v", err)
+		room = fmt.Sprintf("daily-%d", tries)
+		f.room(room, fakelivekit.RoomScript{Empty: true})
+		info, err = f.egress.StartRoomCompositeEgress(t.Context(), composite(room))
+	}
+	f.await(1, func(r received) bool { return r.Event == webhook.EventRoomFinished && r.Room.Name == room })
 	require.Equal(t, livekit.EgressStatus_EGRESS_ABORTED, f.ended(info.EgressId).EgressInfo.Status)
 }
 
@@ -146,9 +152,9 @@ func TestACompositeRecordsUntilTheRoomClosesAndATrackUntilItsEnd(t *testing.T) {
 	f.active(person)
 	f.active(info.EgressId)
 	f.endCall("daily")
-	f.ended(person)
-	f.untold(named(webhook.EventEgressEnded, info.EgressId))
-	require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, f.ended(info.EgressId).EgressInfo.Status)
+	track, whole := f.ended(person).EgressInfo, f.ended(info.EgressId).EgressInfo
+	require.InDelta(t, 8, time.Duration(whole.EndedAt-track.EndedAt).Seconds(), 1, "the room lasts so much longer than the track")
+	require.Equal(t, livekit.EgressStatus_EGRESS_COMPLETE, whole.Status)
 	f.await(1, named(webhook.EventRoomFinished, ""))
 	for identity, want := range map[string]livekit.DisconnectReason{
 		"alice": livekit.DisconnectReason_CLIENT_INITIATED, info.EgressId: livekit.DisconnectReason_ROOM_CLOSED,
