@@ -102,7 +102,8 @@ func temporalTypeScript(t *testing.T, w *world, text string) *exec.Cmd {
 		require.Contains(t, text, known.written)
 		text = strings.Replace(text, known.written, known.here, 1)
 	}
+	dir := compiled(t, fstest.MapFS{"start.mts": {Data: []byte(text)}}) // may take minutes, which are not the program's
 	cmd := exec.CommandContext(within(t), "node", filepath.Join("lib", "start.mjs"))
-	cmd.Dir = compiled(t, fstest.MapFS{"start.mts": {Data: []byte(text)}})
+	cmd.Dir = dir
 	return cmd
 }
