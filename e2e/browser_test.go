@@ -60,6 +60,20 @@ func (b *browser) await(what, function string, args ...any) {
 	b.do(what, chromedp.PollFunction(function, nil, chromedp.WithPollingArgs(args...), chromedp.WithPollingTimeout(limit)))
 }
 
+// open clicks on a link, and again after 5 s, until the tab shows what it leads to: a click is lost
+// if the page renders the link anew. Both are CSS selectors.
+func (b *browser) open(what, link, then string) {
+	b.t.Helper()
+	b.await("open "+what, `(link, then) => {
+		const there = document.querySelector(link), clicked = window.clicked ??= {}
+		if (there && !(Date.now() < clicked[link] + 5000)) {
+			clicked[link] = Date.now()
+			there.click()
+		}
+		return !!document.querySelector(then)
+	}`, link, then)
+}
+
 // picture writes what the tab shows as a PNG into a folder, if one is named.
 func (b *browser) picture(folder, name string) {
 	b.t.Helper()

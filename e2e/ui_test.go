@@ -54,8 +54,8 @@ func TestAPersonFindsAStuckEgressInTheUI(t *testing.T) {
 	b.await("what is well is not", `() => !document.querySelector('a[href*="all-hands-1"]')`)
 	b.picture(*pictures, "ui-stuck.png")
 
-	b.do("open one", chromedp.Click(`a[href*="standup-1"]`, chromedp.ByQuery))
-	b.do("see what is said of it", chromedp.Click(`a[href$="/user-metadata"]`, chromedp.ByQuery))
+	b.open("one", `a[href*="standup-1"]`, `a[href$="/user-metadata"]`)
+	b.open("what is said of it", `a[href$="/user-metadata"]`, `#user-metadata-current-details`)
 	const frame = `document.querySelector('#user-metadata-current-details')?.contentDocument?.body`
 	b.await("its details are there", `() => `+frame+`?.innerText.includes('needs a person')`)
 	var text, rows string
