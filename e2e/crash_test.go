@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -333,14 +335,18 @@ func within(t testing.TB) context.Context {
 	return ctx
 }
 
-// freeBase finds five free ports in a row.
+// freeBase finds five free ports in a row, of which none is reserved for a server that is down.
 func freeBase(t *testing.T) int {
 	t.Helper()
+	alone := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
+		failed := c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 0) })
+		return errors.Join(failed, err)
+	}}
 	for range 100 {
 		base := 20000 + rand.IntN(12000) // below those that connections get
 		free := 0
 		for n := range 5 {
-			l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", base+n))
+			l, err := alone.Listen(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", base+n))
 			if err == nil {
 				free++
 				_ = l.Close()

@@ -54,10 +54,11 @@ func run(m *testing.M) int {
 	}
 	code := m.Run()
 	_ = os.RemoveAll(builds)
-	if err := server.Stop(context.Background()); err != nil {
+	if err := server.Err(); err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
 		return 1
 	}
+	server.Kill() // it holds nothing worth an orderly end
 	return code
 }
 

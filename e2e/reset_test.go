@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/reelkeeper/reelkeeper/egress"
 	"github.com/reelkeeper/reelkeeper/internal/fakelivekit"
+	"github.com/reelkeeper/reelkeeper/recordings"
 )
 
 // Temporal's own guides advise a reset if a workflow's tasks fail. It goes back before the start,
@@ -25,24 +27,29 @@ func TestAWorkflowThatIsResetGoesOnWithTheEgressThatItHasStarted(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, func(fake *fakelivekit.Config, _ map[string]string) { fake.Timings.StartReply = 4 * time.Second })
 			w.startWorker()
-			w.room("room", fakelivekit.RoomScript{})
-			began := w.start("room")
-			w.want("the recording", func() bool { return w.state("room").Status == "EGRESS_ACTIVE" })
+			began, room := recordings.Started{}, ""
 			var tasks []int64
-			w.want("the answer to the start", func() (answered bool) {
-				tasks, answered = tasksOfTheStart(w.history("r-room"))
-				return answered
-			})
-			require.Greater(t, len(tasks), nth, "webhooks came before it")
+			rooms := 0
+			for ; len(tasks) <= nth; rooms++ { // where all of a slow start is one task, another is tried
+				require.Less(t, rooms, 3, "webhooks come before the answer to a start")
+				room = fmt.Sprintf("room-%d", rooms)
+				w.room(room, fakelivekit.RoomScript{})
+				began = w.start(room)
+				w.want("the recording", func() bool { return w.state(room).Status == "EGRESS_ACTIVE" })
+				w.want("the answer to the start", func() (answered bool) {
+					tasks, answered = tasksOfTheStart(w.history("r-" + room))
+					return answered
+				})
+			}
 
-			w.reset("r-room", tasks[nth])
-			w.want("the recording, after the reset", func() bool { return w.state("room").Status == "EGRESS_ACTIVE" })
-			require.Equal(t, began.Info.Proto().GetEgressId(), w.state("room").EgressID)
-			require.NoError(t, w.fake.EndCall("room"))
+			w.reset("r-"+room, tasks[nth])
+			w.want("the recording, after the reset", func() bool { return w.state(room).Status == "EGRESS_ACTIVE" })
+			require.Equal(t, began.Info.Proto().GetEgressId(), w.state(room).EgressID)
+			require.NoError(t, w.fake.EndCall(room))
 
-			v := w.verdict("room")
+			v := w.verdict(room)
 			require.Equal(t, began.Info.Proto().GetEgressId(), v.EgressID)
-			require.Len(t, w.fake.Egresses(), 1)
+			require.Len(t, w.fake.Egresses(), rooms)
 		})
 	}
 }
