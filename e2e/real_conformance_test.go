@@ -109,7 +109,7 @@ func (p *play) like() *livekit.EgressInfo {
 }
 
 var scenarios = []scenario{
-	{dir: "tc-stop", in: alice, play: func(p *play) {
+	{dir: "tc-stop", in: alice, fate: reallivekit.Lingering, play: func(p *play) {
 		id := p.begin("api-StartTrackCompositeEgress.json")
 		p.active(id)
 		p.stop("api-StopEgress.json", id)
@@ -268,6 +268,9 @@ func (sc scenario) compared(t *testing.T, shared side) []sawn {
 	}
 	onFake := newFakeSide(t, func(c *fakelivekit.Config) {
 		c.RefuseWith, c.AsksRoom = []twirp.ErrorCode{cmp.Or(sc.refuses, twirp.Unavailable)}, sc.asksRoom
+		if sc.fate == reallivekit.Lingering {
+			c.Timings.Ending = lingers
+		}
 	})
 	captured := report{}
 	if !sc.uncaught {

@@ -106,7 +106,11 @@ func (r realSide) hooks() *hooks { return r.got }
 func (r realSide) open(t *testing.T, room string, in who, fate reallivekit.Fate) {
 	t.Helper()
 	if fate != "" && fate != dies && fate != absent {
-		require.NoError(t, r.Plan(t.Context(), room, fate, time.Second))
+		after := time.Second
+		if fate == reallivekit.Lingering {
+			after = lingers
+		}
+		require.NoError(t, r.Plan(t.Context(), room, fate, after))
 	}
 	if in == nobody {
 		rooms := livekit.NewRoomServiceProtobufClient(r.URL, signed(t, liveKey, liveSecret, everything()))
@@ -137,7 +141,7 @@ func newFakeSide(t *testing.T, change func(*fakelivekit.Config)) side {
 		APIKey: liveKey, APISecret: liveSecret, ExtraKeys: map[string]string{otherKey: otherSecret},
 		WebhookURLs: []string{h.URL + "/project"}, Timings: fakelivekit.DefaultTimings().Scaled(0.1), Seed: 1,
 	}
-	c.Timings.Ending = 4 * time.Second // leaves time to stop twice
+	c.Timings.Ending = 4 * time.Second
 	if change != nil {
 		change(&c)
 	}
@@ -151,6 +155,9 @@ func newFakeSide(t *testing.T, change func(*fakelivekit.Config)) side {
 func (f fakeSide) url() string   { return f.URL() }
 func (f fakeSide) hooks() *hooks { return f.got }
 
+// lingers is how long a lingering end takes: one can stop twice even on a machine that stalls.
+const lingers = 20 * time.Second
+
 // faults are the fake's names for the worker's fates.
 var faults = map[reallivekit.Fate]fakelivekit.Fault{
 	reallivekit.Killed: fakelivekit.Failed, reallivekit.Unstored: fakelivekit.UploadFailed, reallivekit.Limited: fakelivekit.LimitReached,
@@ -161,7 +168,7 @@ var faults = map[reallivekit.Fate]fakelivekit.Fault{
 func (f fakeSide) open(t *testing.T, room string, in who, fate reallivekit.Fate) {
 	t.Helper()
 	script := fakelivekit.RoomScript{Empty: in == nobody, AudioOnly: in == aliceAudio}
-	if fate != "" {
+	if fate != "" && fate != reallivekit.Lingering {
 		require.Contains(t, faults, fate)
 		script.Faults = []fakelivekit.Fault{faults[fate]}
 	}

@@ -179,8 +179,16 @@ func (r *run) stopped(reason string) {
 		r.info.SetEndReason(reason)
 		r.info.UpdateStatus(livekit.EgressStatus_EGRESS_ENDING)
 		r.changed()
-		r.ends, r.closing = now.Add(toEnd), func() { r.complete(now) }
+		r.ends, r.closing = now.Add(r.toEnd()), func() { r.complete(now) }
 	}
+}
+
+// toEnd is the time from a stop to the end.
+func (r *run) toEnd() time.Duration {
+	if r.Fate == lingering {
+		return r.after()
+	}
+	return toEnd
 }
 
 // answer returns the reply to a stop. If a browser was running, it knows more than the news sent at the

@@ -36,9 +36,12 @@ const (
 	hung fate = "hung"
 	// twice loses its handler in mid-recording, and continues under the same ID.
 	twice fate = "twice"
+	// lingering takes its time from a stop to its end.
+	lingering fate = "lingering"
 )
 
-// plan is a fate and when it occurs: after ACTIVE, or, for a slow start, after the call.
+// plan is a fate and when it occurs: after ACTIVE, or, for a slow start, after the call, or, for a lingering end, after the
+// stop.
 type plan struct {
 	Fate  fate `json:"fate"`
 	After int  `json:"after_ms"`

@@ -16,17 +16,18 @@ type Fate string
 
 // The fates. Each is described beside its namesake in e2e/livekit.
 const (
-	Refuse   Fate = "refuse"
-	Slow     Fate = "slow"
-	Killed   Fate = "killed"
-	Unstored Fate = "unstored"
-	Limited  Fate = "limited"
-	Hung     Fate = "hung"
-	Twice    Fate = "twice"
+	Refuse    Fate = "refuse"
+	Slow      Fate = "slow"
+	Killed    Fate = "killed"
+	Unstored  Fate = "unstored"
+	Limited   Fate = "limited"
+	Hung      Fate = "hung"
+	Twice     Fate = "twice"
+	Lingering Fate = "lingering"
 )
 
 // Plan decides the fate of recordings in a room from now on, or with "-" of pages without a room. After is how long
-// after ACTIVE the fate occurs, or how long a slow start takes.
+// after ACTIVE the fate occurs, or how long a slow start or a lingering end takes.
 func (s *Server) Plan(ctx context.Context, room string, fate Fate, after time.Duration) error {
 	body := map[string]any{"fate": fate, "after_ms": after.Milliseconds()}
 	return s.steer(ctx, http.MethodPut, s.worker.first, "plans/"+url.PathEscape(room), body, nil)
