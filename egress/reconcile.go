@@ -58,9 +58,10 @@ type Ours struct {
 	EgressID  string // empty until visibility knows it
 	Room      string // as a search attribute holds it
 	StartedAt time.Time
-	Over      bool   // its egress is settled, whether or not everybody has been told
-	Closed    bool   // its workflow has closed and receives nothing any more
-	Status    Status // the status that it gives its egress
+	ClosedAt  time.Time // zero while it runs
+	Over      bool      // its egress is settled, whether or not everybody has been told
+	Closed    bool      // its workflow has closed and receives nothing any more
+	Status    Status    // the status that it gives its egress
 }
 
 // neverBegan reports whether the egress has been STARTING for too long to count as a recording.
@@ -148,7 +149,7 @@ func (p Plan) Differs() bool {
 // PlanRound plans what to do about the differences between LiveKit's list and ours. A workflow
 // that visibility does not show may still exist: adoption looks for it by its ID, which is unique.
 func PlanRound(s Sighting) Plan {
-	p := planner{Sighting: s, byID: map[string]*Ours{}, byRequest: map[string]*Ours{}, runs: map[string]runs{}, beginning: map[string]time.Time{}}
+	p := planner{Sighting: s, byID: map[string]*Ours{}, byRequest: map[string]*Ours{}, runs: map[string][]*Ours{}, beginning: map[string]time.Time{}}
 	for i := range s.Ours {
 		p.know(&s.Ours[i])
 	}
@@ -200,20 +201,13 @@ type planner struct {
 	Sighting
 	byID      map[string]*Ours // by egress ID
 	byRequest map[string]*Ours
-	runs      map[string]runs      // by request ID
+	runs      map[string][]*Ours   // by request ID
 	beginning map[string]time.Time // by room ("" for web egresses): when our first start that has no egress ID yet was made
 	plan      Plan
 }
 
-// runs is when the first and the last of a request's known runs began.
-type runs struct{ first, last time.Time }
-
 func (p *planner) know(o *Ours) {
-	r, again := p.runs[o.RequestID]
-	if !again {
-		r.first = o.StartedAt
-	}
-	p.runs[o.RequestID] = runs{sooner(r.first, o.StartedAt), later(r.last, o.StartedAt)}
+	p.runs[o.RequestID] = append(p.runs[o.RequestID], o)
 	if known := p.byRequest[o.RequestID]; known == nil || known.Over {
 		p.byRequest[o.RequestID] = o
 	}
@@ -267,11 +261,16 @@ func (p *planner) judge(l Listed) {
 	}
 }
 
-// ofRunBefore reports whether an egress had ended before the last run of its request began, and an
-// earlier run has completed: each records by itself, under the same ID.
+// ofRunBefore reports whether an egress had ended before the last run of its request began, while an
+// earlier run was open that has completed: each records by itself, under the same ID.
 func (p *planner) ofRunBefore(l Listed, ours Ours) bool {
-	r := p.runs[ours.RequestID]
-	return Ended(l.Status) && !l.Since.IsZero() && l.Since.Before(r.last.Add(-clocksDiffer)) && r.first.Before(r.last)
+	runs, last := p.runs[ours.RequestID], time.Time{}
+	for _, o := range runs {
+		last = later(last, o.StartedAt)
+	}
+	return Ended(l.Status) && !l.Since.IsZero() && l.Since.Before(last.Add(-clocksDiffer)) && slices.ContainsFunc(runs, func(o *Ours) bool {
+		return o.StartedAt.Before(last) && l.Since.Before(o.ClosedAt.Add(clocksDiffer))
+	})
 }
 
 // other shows a workflow another egress of its request than the bound one: a running twin, or, if

@@ -38,12 +38,20 @@ func (c *Client) ours(ctx context.Context, query string) ([]egress.Ours, error) 
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, egress.Ours{
-			RequestID: row.RequestID, EgressID: row.EgressID, Room: row.Room, StartedAt: row.StartedAt,
-			Over: row.ClosedAt != nil || row.EndedBy != "", Closed: row.ClosedAt != nil, Status: row.Status,
-		})
+		list = append(list, oursOf(row))
 	}
 	return list, nil
+}
+
+func oursOf(row Row) egress.Ours {
+	o := egress.Ours{
+		RequestID: row.RequestID, EgressID: row.EgressID, Room: row.Room, StartedAt: row.StartedAt,
+		Over: row.ClosedAt != nil || row.EndedBy != "", Closed: row.ClosedAt != nil, Status: row.Status,
+	}
+	if o.Closed {
+		o.ClosedAt = *row.ClosedAt
+	}
+	return o
 }
 
 // Tell tells a running workflow what LiveKit's list says of its egress, or of another egress of
