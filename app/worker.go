@@ -262,6 +262,12 @@ func (a *App) livekit(share time.Duration) *livekit.Client {
 	return livekit.New(livekit.Config{URL: a.cfg.LiveKit.URL, APIKey: a.cfg.LiveKit.APIKey, APISecret: a.cfg.LiveKit.APISecret, ShareFor: share})
 }
 
+// activitySlots is how many activities of each queue a worker runs at once. A start may wait for
+// LiveKit in its slot for ten minutes: a LiveKit that hangs would fill the SDK's 1,000 with 1.7
+// starts a second, and stops and announcements would wait for them. What goes to consumers and
+// stores has lower bounds of its own.
+const activitySlots = 3000
+
 // options are those of both workers. Autoscaled pollers cost 4 to 18 % less CPU per life than a
 // fixed number, and avoid its tails of several seconds at 32 to 100 callers.
 func (a *App) options() (worker.Options, error) {
@@ -277,7 +283,8 @@ func (a *App) options() (worker.Options, error) {
 		DeploymentOptions:        version,
 		// A heartbeat times out after 10 s: the SDK's four fifths of that leave no room to retry a
 		// call to Temporal.
-		MaxHeartbeatThrottleInterval: 5 * time.Second,
+		MaxHeartbeatThrottleInterval:       5 * time.Second,
+		MaxConcurrentActivityExecutionSize: activitySlots,
 	}, err
 }
 
