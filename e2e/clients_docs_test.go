@@ -95,7 +95,10 @@ func programsOf(t *testing.T, page, language string) []string {
 
 func runJS(t *testing.T, url, program string) string {
 	t.Helper()
-	return runNode(t, saved(t, "record.mjs", "process.env.RECORDER_URL = process.env.LIVEKIT_URL;\n"+program), url)
+	const before = `process.env.RECORDER_URL = process.env.LIVEKIT_URL;
+globalThis.crypto ??= (await import('node:crypto')).webcrypto; // Node 18, as Debian 12 has it, does not make it global.
+`
+	return runNode(t, saved(t, "record.mjs", before+program), url)
 }
 
 func runGo(t *testing.T, url, program string) string {
