@@ -1,8 +1,10 @@
 package deploy_test
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -39,33 +41,61 @@ func TestOneGoCompilesWhatIsReleased(t *testing.T) {
 	}
 }
 
-func TestALicenceComesWithAllThatIsReleased(t *testing.T) {
-	t.Parallel()
+// licensed returns the folders whose licences are for what is released, from each package in use up to its module's
+// root, and their modules.
+func licensed(t *testing.T) (modules, roots map[string]string) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f",
-		"{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}\t{{.Dir}}{{end}}{{end}}", "./worker", "./starter")
+		"{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}\t{{.Dir}}\t{{$.Dir}}{{end}}{{end}}", "./worker", "./starter")
 	cmd.Dir = ".."
 	out, err := cmd.Output()
 	require.NoError(t, err)
+	modules, roots = map[string]string{}, map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		of := strings.Split(strings.TrimSpace(line), "\t")
+		require.Len(t, of, 3)
+		roots[of[0]] = of[1]
+		for folder := of[2]; len(folder) >= len(of[1]); folder = filepath.Dir(folder) {
+			modules[folder] = of[0]
+		}
+	}
+	return modules, roots
+}
+
+// licences returns the names of a folder's licences and notices.
+func licences(t *testing.T, folder string) []string {
+	t.Helper()
+	var names []string
+	for _, pattern := range []string{"*", "LICENSES/*"} {
+		found, err := fs.Glob(os.DirFS(folder), pattern)
+		require.NoError(t, err)
+		names = append(names, found...)
+	}
+	return slices.DeleteFunc(names, func(name string) bool {
+		info, err := os.Stat(filepath.Join(folder, name))
+		require.NoError(t, err)
+		return info.IsDir() || !regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice)[^_]*$`).MatchString(name) || path.Ext(name) == ".go"
+	})
+}
+
+func TestALicenceComesWithAllThatIsReleased(t *testing.T) {
+	t.Parallel()
 	notices, err := exec.CommandContext(t.Context(), "sh", "../notices.sh").Output()
 	require.NoError(t, err)
 	assert.True(t, strings.HasPrefix(string(notices), "\n==> Go, LICENSE\n"))
-	files := regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice)[^_]*$`)
-	modules := slices.Sorted(strings.Lines(string(out)))
-	for _, line := range slices.Compact(modules) {
-		module, folder, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		if module == "" || strings.HasPrefix(module, "github.com/nexus-rpc/nexus-proto-annotations ") { // has no such file
-			continue
+	modules, roots := licensed(t)
+	for module, root := range roots {
+		if !strings.HasPrefix(module, "github.com/nexus-rpc/nexus-proto-annotations ") { // has no such file
+			assert.NotEmpty(t, licences(t, root), "%s has no licence", module)
 		}
-		entries, err := os.ReadDir(folder)
-		require.NoError(t, err)
-		entries = slices.DeleteFunc(entries, func(e os.DirEntry) bool { return e.IsDir() || !files.MatchString(e.Name()) })
-		assert.NotEmpty(t, entries, "%s has no licence", module)
-		for _, e := range entries {
-			text, err := os.ReadFile(filepath.Join(folder, e.Name()))
+	}
+	for folder, module := range modules {
+		for _, name := range licences(t, folder) {
+			text, err := os.ReadFile(filepath.Join(folder, name))
 			require.NoError(t, err)
-			want := "\n==> " + module + ", " + e.Name() + "\n\n" + string(text)
+			want := "\n==> " + module + ", " + name + "\n\n" + string(text)
 			if !strings.Contains(string(notices), want) { // Contains would print all of them
-				t.Errorf("%s: %s is not in the notices", module, e.Name())
+				t.Errorf("%s: %s of %s is not in the notices", module, name, folder)
 			}
 		}
 	}
