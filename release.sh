@@ -24,8 +24,13 @@ fi
 out=${OUT:-dist}
 commit=$(git rev-parse HEAD)
 date=$(git show -s --format=%ct HEAD)
-if [ -n "$(git status --porcelain)" ]; then
+if [ -n "$(git status --porcelain --untracked-files=normal)" ]; then
 	echo 'release.sh: the working tree has changes; a release is made of a commit' >&2
+	exit 1
+fi
+tagged=$(git rev-parse -q --verify "refs/tags/$version^{commit}") || tagged=$commit # not tagged yet
+if [ "$tagged" != "$commit" ]; then
+	echo "release.sh: $version is $tagged; check it out" >&2
 	exit 1
 fi
 

@@ -25,15 +25,18 @@ func releasable(t *testing.T) (folder, path string) {
 	for _, name := range []string{"release.sh", "notices.sh", ".gitignore", "LICENSE", "README.md", "CHANGELOG.md"} {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(read(t, name)), 0o600))
 	}
-	for _, args := range [][]string{
-		{"init", "-q"}, {"add", "."},
-		{"-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false", "commit", "-q", "-m", "All of it"},
-	} {
-		out, err := exec.CommandContext(t.Context(), "git", append([]string{"-C", folder}, args...)...).CombinedOutput()
-		require.NoError(t, err, string(out))
-	}
+	git(t, folder, "init", "-q")
+	git(t, folder, "add", ".")
+	git(t, folder, "commit", "-q", "-m", "All of it")
 	needs.Executable(t, filepath.Join(tools, "go"), "#!/bin/sh\n[ $1 != env ] || pwd\n")
 	return folder, tools + ":" + os.Getenv("PATH")
+}
+
+func git(t *testing.T, folder string, args ...string) {
+	t.Helper()
+	args = append([]string{"-C", folder, "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false"}, args...)
+	out, err := exec.CommandContext(t.Context(), "git", args...).CombinedOutput()
+	require.NoError(t, err, string(out))
 }
 
 // release runs release.sh with its own environment.
@@ -60,6 +63,28 @@ func TestAReleaseReplacesOnlyItsOwnFolder(t *testing.T) {
 		require.NoError(t, err, out)
 		assert.FileExists(t, filepath.Join(folder, "dist", "SHA256SUMS"))
 	}
+}
+
+func TestAReleaseIsMadeOfItsTag(t *testing.T) {
+	t.Parallel()
+	folder, path := releasable(t)
+	git(t, folder, "update-ref", "refs/tags/v1.2.3", "HEAD")
+	out, err := release(t, folder, "PATH="+path)
+	require.NoError(t, err, out)
+	git(t, folder, "commit", "-q", "--allow-empty", "-m", "The histories")
+	out, err = release(t, folder, "PATH="+path)
+	require.Error(t, err, out)
+	assert.Contains(t, out, "v1.2.3 is ")
+}
+
+func TestAReleaseHasNothingThatIsNotCommitted(t *testing.T) {
+	t.Parallel()
+	folder, path := releasable(t)
+	git(t, folder, "config", "status.showUntrackedFiles", "no")
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "more.go"), nil, 0o600))
+	out, err := release(t, folder, "PATH="+path)
+	require.Error(t, err, out)
+	assert.Contains(t, out, "the working tree has changes")
 }
 
 func TestTheMachineDoesNotShowInAnArchive(t *testing.T) {
