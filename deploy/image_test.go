@@ -41,6 +41,13 @@ func TestOneGoCompilesWhatIsReleased(t *testing.T) {
 	}
 }
 
+func TestTheImageIsBuiltFromTheTagOfItsRelease(t *testing.T) {
+	t.Parallel()
+	build := regexp.MustCompile(`(?m)^.*docker buildx build .*$`).FindString(read(t, "docs/releasing.md"))
+	assert.Regexp(t, `^git archive v0\.1\.0 \| docker .* -$`, build, "not from the working tree")
+	assert.Contains(t, build, " --build-arg VERSION=v0.1.0 --build-arg COMMIT=$(git rev-parse 'v0.1.0^{commit}') ")
+}
+
 // licensed returns the folders whose licences are for what is released, from each package in use up to its module's
 // root, and their modules.
 func licensed(t *testing.T) (modules, roots map[string]string) {
