@@ -3,12 +3,15 @@ package deploy_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/reelkeeper/reelkeeper/internal/needs"
 )
 
 // ciRun runs a piece of a script with what .ci/run has before its first step.
@@ -30,4 +33,32 @@ func TestCITestsAndScansWithTheGoOfARelease(t *testing.T) {
 	out, err := ciRun(t, "go env GOTOOLCHAIN", "GOTOOLCHAIN=local")
 	require.NoError(t, err, out)
 	assert.Contains(t, read(t, "release.sh"), " GOTOOLCHAIN="+strings.TrimSpace(out)+" ")
+}
+
+func TestCIFindsAVulnerabilityWhicheverDownloadFails(t *testing.T) {
+	t.Parallel()
+	const found, cut = "exit 3", "echo 'fetching vulnerabilities: EOF'; exit 1"
+	for name, tc := range map[string]struct {
+		root, devserver, livekit string
+		want                     string
+	}{
+		"none":                              {"", "", "", "ok      known vulnerabilities"},
+		"one, before a download that fails": {found, cut, "", "FAILED  known vulnerabilities"},
+		"one, after a download that fails":  {"", cut, found, "FAILED  known vulnerabilities"},
+		"one, and another module is clean":  {"", found, "", "FAILED  known vulnerabilities"},
+		"a download fails":                  {"", cut, "", "skipped known vulnerabilities"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bin := t.TempDir()
+			needs.Executable(t, filepath.Join(bin, "curl"), "#!/bin/sh\n")
+			needs.Executable(t, filepath.Join(bin, "govulncheck"), "#!/bin/sh\necho \"scans $PWD\"\ncase $PWD in\n"+
+				"*/devserver) "+tc.devserver+" ;;\n*/e2e/livekit) "+tc.livekit+" ;;\n*) "+tc.root+" ;;\nesac\n")
+			out, err := ciRun(t, `bin=${PATH%%:*}; step 'known vulnerabilities' check_vulnerabilities; finish`,
+				"PATH="+bin+":"+os.Getenv("PATH"))
+			assert.Contains(t, out, "\n"+tc.want)
+			assert.Equal(t, strings.HasPrefix(tc.want, "FAILED"), err != nil, out)
+			assert.Equal(t, 3, strings.Count(out, "scans "), "all are shown")
+		})
+	}
 }
