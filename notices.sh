@@ -14,7 +14,12 @@ notices() { # module, folder
 	done
 }
 
-notices Go "$(go env GOROOT)"
+goroot=$(go env GOROOT)
+if [ ! -f "$goroot/LICENSE" ]; then
+	echo "notices.sh: $goroot has no LICENSE: that Go is not the one of go.dev, which compiles a release" >&2
+	exit 1
+fi
+notices Go "$goroot"
 packages=$(go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{$.ImportPath}} {{.Dir}}{{end}}{{end}}' ./worker ./starter)
 folders=$(echo "$packages" | while read -r module version package root; do
 	echo "$module $version $root"

@@ -87,6 +87,18 @@ func TestAReleaseHasNothingThatIsNotCommitted(t *testing.T) {
 	assert.Contains(t, out, "the working tree has changes")
 }
 
+// A distribution's Go of the same version would give other bytes.
+func TestAReleaseIsNotMadeWithAGoWithoutALicence(t *testing.T) {
+	t.Parallel()
+	folder, path := releasable(t)
+	tools := t.TempDir()
+	needs.Executable(t, filepath.Join(tools, "go"), "#!/bin/sh\n[ $1 != env ] || echo "+tools+"\n")
+	out, err := release(t, folder, "PATH="+tools+":"+path)
+	require.Error(t, err, out)
+	assert.Contains(t, out, tools+" has no LICENSE")
+	assert.NoFileExists(t, filepath.Join(folder, "dist", "SHA256SUMS"))
+}
+
 func TestTheMachineDoesNotShowInAnArchive(t *testing.T) {
 	t.Parallel()
 	folder, path := releasable(t)
