@@ -48,6 +48,16 @@ func TestTheImageIsBuiltFromTheTagOfItsRelease(t *testing.T) {
 	assert.Contains(t, build, " --build-arg VERSION=v0.1.0 --build-arg COMMIT=$(git rev-parse 'v0.1.0^{commit}') ")
 }
 
+func TestAnUpgradeWithComposeChangesTheNamesOfTheImage(t *testing.T) {
+	t.Parallel()
+	offered := regexp.MustCompile(`(?m)^#(\w+)=.*v0\.1\.0$`).FindAllStringSubmatch(read(t, ".env.example"), -1)
+	require.Len(t, offered, 2)
+	paragraph := regexp.MustCompile(`(?m)^With Compose, .*$`).FindString(read(t, "docs/upgrades.md"))
+	for _, variable := range offered {
+		assert.Contains(t, paragraph, "`"+variable[1]+"`")
+	}
+}
+
 // licensed returns the folders whose licences are for what is released, from each package in use up to its module's
 // root, and their modules.
 func licensed(t *testing.T) (modules, roots map[string]string) {
