@@ -76,6 +76,8 @@ func (e *run) watch(ctx workflow.Context) error {
 			e.WantStop(egress.StopCancelled, workflow.Now(ctx))
 		case woke: // nobody told us anything in time
 			e.wake = nil
+		case outlasted: // it has recorded for as long as it was to
+			e.limit = nil
 		case asideAgain: // what was put aside can perhaps be dealt with now
 			e.foldAside(ctx)
 		}
@@ -116,6 +118,7 @@ func (e *run) armAndShow(ctx workflow.Context) {
 		return
 	}
 	e.arm(ctx)
+	e.armLimit(ctx)
 	e.publish(ctx)
 	e.explain(ctx)
 }
@@ -142,7 +145,7 @@ func (e *run) next(ctx workflow.Context) (ev event) {
 			ev.kind, e.own = cancelled, nil // its channel stays closed, and once is enough
 		})
 	}
-	for _, p := range []*pending{e.starting, e.polling, e.wake, e.asideDue} {
+	for _, p := range []*pending{e.starting, e.polling, e.wake, e.limit, e.asideDue} {
 		if p != nil {
 			s.AddFuture(p.future, func(f workflow.Future) { ev.kind, ev.future = p.kind, f })
 		}
@@ -175,5 +178,6 @@ const (
 	stopAsked
 	cancelled
 	woke
+	outlasted
 	asideAgain
 )

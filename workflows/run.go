@@ -3,6 +3,7 @@ package workflows
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
@@ -50,6 +51,8 @@ type run struct {
 	hints         workflow.ReceiveChannel
 	polling, wake *pending
 	armed         plan
+	limit         *pending  // a timer beside a poll
+	limitAt       time.Time // when that is to fire
 
 	// Who wants it to end.
 	own      workflow.Context // the workflow's own; nil once its cancellation was taken

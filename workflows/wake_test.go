@@ -17,9 +17,6 @@ import (
 // then repeated until there is news, or an answer is wanted.
 func (l *life) waiting(look func(in activities.PollRequest) egress.Look) func(activities.PollRequest) (egress.Look, error) {
 	missing := map[time.Time]time.Time{} // by poll: since when, as its heartbeats keep it
-	later := func(d time.Duration) error {
-		return temporal.NewApplicationErrorWithOptions("no news", string(egress.StillGoing), temporal.ApplicationErrorOptions{NextRetryDelay: max(d, time.Millisecond)})
-	}
 	return func(in activities.PollRequest) (egress.Look, error) {
 		now := l.Now()
 		if now.Before(in.From) {
@@ -45,6 +42,11 @@ func (l *life) waiting(look func(in activities.PollRequest) egress.Look) func(ac
 		}
 		return egress.Look{}, later(wait)
 	}
+}
+
+// later is what a poll says that is to be repeated after that long.
+func later(d time.Duration) error {
+	return temporal.NewApplicationErrorWithOptions("no news", string(egress.StillGoing), temporal.ApplicationErrorOptions{NextRetryDelay: max(d, time.Millisecond)})
 }
 
 // No webhook comes. LiveKit lost its redis, and the caller's stop is the first to hear.
@@ -92,6 +94,58 @@ func TestWhatIsDueAtAMomentIsDoneThen(t *testing.T) {
 
 	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 	require.Equal(t, 3*time.Minute, stopped.Round(time.Second))
+}
+
+// The rate of all polls is bounded, so that its poll is not repeated when the recording is to stop.
+func TestALimitDoesNotWaitForThePollsTurn(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		does   func(*life)
+		want   time.Duration
+		timers int // each is an event
+	}{
+		"of which little is heard": {func(l *life) { l.webhook(time.Minute, egress.EventUpdated, message(egressID, active)) }, time.Hour, 1},
+		"that began before its start was answered": {func(l *life) {
+			l.slowStart(30 * time.Second)
+			before, m := message(egressID, lk.EgressStatus_EGRESS_STARTING), message(egressID, active)
+			before.StartedAt, m.StartedAt = 0, l.began.Add(10*time.Second).UnixNano()
+			l.start = func(context.Context) (activities.Started, error) {
+				return activities.Started{Info: infoOf(t, before), Terms: terms()}, nil
+			}
+			l.webhook(10*time.Minute, egress.EventUpdated, m)
+		}, time.Hour + 10*time.Second, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLife(t)
+			l.poll = func(in activities.PollRequest) (egress.Look, error) {
+				if turn := in.Until.Add(8 * time.Minute); l.Now().Before(turn) {
+					return egress.Look{}, later(turn.Sub(l.Now()))
+				}
+				return egress.Look{Info: info(t, active)}, nil
+			}
+			var stopped time.Duration
+			l.stop = func(string) (egress.Info, error) {
+				stopped = l.took()
+				return info(t, complete), nil
+			}
+			tc.does(l)
+			timers := 0
+			l.SetOnTimerScheduledListener(func(_ string, d time.Duration) {
+				if d > 30*time.Minute { // not for a look
+					timers++
+				}
+			})
+			in := plainInput(t)
+			in.MaxDuration = egress.Duration(time.Hour)
+
+			v := l.mustRun(in)
+
+			require.Equal(t, egress.StopMaxDuration, v.Stopped)
+			require.Equal(t, tc.want, stopped.Round(time.Second))
+			require.Equal(t, tc.timers, timers)
+		})
+	}
 }
 
 // A worker whose clock is ahead would answer at once, again and again.

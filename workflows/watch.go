@@ -340,9 +340,28 @@ func (e *run) arm(ctx workflow.Context) {
 		e.poll(ctx)
 		return
 	}
+	e.wake = timer(ctx, woke, p.wake(), p.sleep())
+}
+
+// armLimit keeps a timer at the recording's longest duration while a poll does the waiting: the stop
+// must not wait for the poll's turn, which the rate of all polls may put off.
+func (e *run) armLimit(ctx workflow.Context) {
+	at := e.Until()
+	switch {
+	case !at.After(workflow.Now(ctx)) || e.polling == nil || e.Phase != egress.Watching || e.Stopped != "":
+		return
+	case e.limit != nil && at.Equal(e.limitAt):
+		return
+	case e.limit != nil: // it began earlier than was known
+		e.limit.cancel()
+	}
+	e.limit, e.limitAt = timer(ctx, outlasted, at, "until its max_duration has passed"), at
+}
+
+func timer(ctx workflow.Context, kind eventKind, at time.Time, summary string) *pending {
 	ctx, cancel := workflow.WithCancel(ctx)
-	e.wake = &pending{kind: woke, cancel: cancel, future: workflow.NewTimerWithOptions(ctx, p.wake().Sub(workflow.Now(ctx)),
-		workflow.TimerOptions{Summary: p.sleep()})}
+	return &pending{kind: kind, cancel: cancel, future: workflow.NewTimerWithOptions(ctx, at.Sub(workflow.Now(ctx)),
+		workflow.TimerOptions{Summary: summary})}
 }
 
 func (e *run) disarm() {
