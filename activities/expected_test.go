@@ -98,7 +98,7 @@ func TestADeadEgressIsNoRecordingOfARoomThatIsToBeRecorded(t *testing.T) {
 	}{
 		"found by a round before": {both: &both{closed: "EG_1"}},
 		"lost, as Temporal says": {deep: true, both: &both{completed: []egress.Ours{
-			{RequestID: "r-1", EgressID: "EG_1", Room: "daily", Over: true, Closed: true, Status: egress.Lost, StartedAt: time.Now().Add(-time.Hour)},
+			{RequestID: "r-1", EgressID: "EG_1", Room: "daily", Over: true, ClosedAt: time.Now(), Status: egress.Lost, StartedAt: time.Now().Add(-time.Hour)},
 		}}},
 	} {
 		t.Run(name, func(t *testing.T) {

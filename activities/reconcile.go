@@ -385,6 +385,6 @@ func (r *round) now(ctx context.Context, before []egress.Ours) (s egress.Sightin
 	}
 	running, err := r.roster.whole(ctx, r.temporal, r.clock())
 	s.Listed = r.roster.open(s.Listed, running, false)
-	s.Ours = append(running, slices.DeleteFunc(before, func(o egress.Ours) bool { return !o.Closed })...)
+	s.Ours = append(running, slices.DeleteFunc(before, func(o egress.Ours) bool { return !o.Closed() })...)
 	return s, err
 }

@@ -159,12 +159,12 @@ func (r *roster) take(changed []egress.Ours) bool {
 	told := make(map[string]bool, len(changed))
 	for _, o := range changed {
 		told[o.RequestID] = true
-		if o.Closed {
+		if o.Closed() {
 			delete(r.rows, o.RequestID)
 		}
 	}
 	for _, o := range changed { // of two runs with one ID, the closed one is older than the running one
-		if !o.Closed {
+		if !o.Closed() {
 			r.rows[o.RequestID] = o
 		}
 	}

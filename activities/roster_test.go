@@ -31,7 +31,7 @@ func round(t *testing.T, a *activities.Reconciler, deep bool) egress.Round {
 }
 
 func closed(o egress.Ours) egress.Ours {
-	o.Closed, o.Over = true, true
+	o.ClosedAt, o.Over = time.Now(), true
 	return o
 }
 
@@ -173,7 +173,7 @@ func TestWhatHasClosedIsLeftAloneUntilItMovesOrARoundIsDeep(t *testing.T) {
 
 	b.changed = []egress.Ours{workflowOf("r-z", "EG_zombie")}
 	require.False(t, asks(false), "it runs after all")
-	b.changed[0].Closed = true
+	b.changed[0].ClosedAt = time.Now()
 	require.True(t, asks(false), "and has closed since")
 }
 

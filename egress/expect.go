@@ -74,7 +74,7 @@ func recordersOf(at time.Time, listed []Listed, ours []Ours) recorders {
 			by.underWay[o.Room] = append(by.underWay[o.Room], o.EgressID)
 		}
 		lost[o.EgressID] = lost[o.EgressID] || o.Over && o.Status == Lost
-		if !o.Closed {
+		if !o.Closed() {
 			bound[o.RequestID] = o
 		}
 	}

@@ -60,9 +60,11 @@ type Ours struct {
 	StartedAt time.Time
 	ClosedAt  time.Time // zero while it runs
 	Over      bool      // its egress is settled, whether or not everybody has been told
-	Closed    bool      // its workflow has closed and receives nothing any more
 	Status    Status    // the status that it gives its egress
 }
+
+// Closed reports whether its workflow has closed and receives nothing any more.
+func (o Ours) Closed() bool { return !o.ClosedAt.IsZero() }
 
 // neverBegan reports whether the egress has been STARTING for too long to count as a recording.
 func (l Listed) neverBegan(at time.Time) bool {
@@ -73,7 +75,7 @@ func (l Listed) neverBegan(at time.Time) bool {
 // wrong: a failed egress runs again or ended differently, or a lost one has an end. That LiveKit
 // calls a lost egress active proves nothing.
 func (o Ours) mistakes(l Listed) bool {
-	if !o.Over || o.Closed {
+	if !o.Over || o.Closed() {
 		return false
 	}
 	if o.Status == Lost {
@@ -280,7 +282,7 @@ func (p *planner) ofRunBefore(l Listed, ours Ours) bool {
 func (p *planner) other(l Listed, ours Ours) {
 	s := Measure{Deed: DeedTwin, EgressID: l.ID, RequestID: ours.RequestID}
 	switch {
-	case ours.Closed:
+	case ours.Closed():
 		s.Deed = DeedAdopt
 	case Ended(l.Status):
 		s.Deed = DeedPart
@@ -289,7 +291,7 @@ func (p *planner) other(l Listed, ours Ours) {
 	case ours.Over && ours.Status == "": // this very round adopts it
 		p.plan.Waiting++
 	case Ended(l.Status) && !p.Deep: // the list holds it only because an earlier run was asked for
-	case Ended(l.Status), ours.Closed:
+	case Ended(l.Status), ours.Closed():
 		p.ended(l, s)
 	case !ours.Over || ours.gone():
 		p.add(s)

@@ -143,7 +143,7 @@ func settledAs(s egress.Status) func(*egress.Ours) {
 
 func TestAVerdictThatTheListShowsToBeWrongIsLookedAtAgain(t *testing.T) {
 	t.Parallel()
-	settled, closed := settledAs, func(o *egress.Ours) { o.Closed = true }
+	settled, closed := settledAs, func(o *egress.Ours) { o.ClosedAt = noon }
 	const failure, abort = "EGRESS_FAILED", "EGRESS_ABORTED"
 	again := does("nudged EG_1 as r")
 	for name, tc := range map[string]sight{
@@ -284,7 +284,7 @@ func TestWhatLiveKitWasAskedForAndDoesNotKnowIsSuspected(t *testing.T) {
 
 func TestADeepRoundShowsWhatEndedBesideTheBoundOne(t *testing.T) {
 	t.Parallel()
-	settled, closed := settledAs, func(o *egress.Ours) { o.Closed = true }
+	settled, closed := settledAs, func(o *egress.Ours) { o.ClosedAt = noon }
 	for name, tc := range map[string]sight{
 		"it failed":                       {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled("EGRESS_FAILED"))), does("part EG_2 as r")},
 		"it is lost":                      {all(listed("EG_2", finished, of("r"))), have(ours("r", "EG_1", settled(egress.Lost))), does("part EG_2 as r")},

@@ -34,7 +34,7 @@ func changedOf(t *testing.T, ctx context.Context, c *Client, test string, since 
 	closed := map[string]bool{}
 	for _, o := range rows {
 		if of, ok := strings.CutPrefix(o.RequestID, test+"/"); ok {
-			closed[of] = o.Closed
+			closed[of] = o.Closed()
 		}
 	}
 	return closed

@@ -46,9 +46,9 @@ func (c *Client) ours(ctx context.Context, query string) ([]egress.Ours, error) 
 func oursOf(row Row) egress.Ours {
 	o := egress.Ours{
 		RequestID: row.RequestID, EgressID: row.EgressID, Room: row.Room, StartedAt: row.StartedAt,
-		Over: row.ClosedAt != nil || row.EndedBy != "", Closed: row.ClosedAt != nil, Status: row.Status,
+		Over: row.ClosedAt != nil || row.EndedBy != "", Status: row.Status,
 	}
-	if o.Closed {
+	if row.ClosedAt != nil {
 		o.ClosedAt = *row.ClosedAt
 	}
 	return o
