@@ -103,7 +103,7 @@ type TwinRequest struct {
 	Seen  bool      `json:"seen,omitempty"`  // that recorder has been there
 }
 
-// AfterPart names a part by its number and by when LiveKit began its egress, in Unix ns. Zero: none.
+// AfterPart names a part by its number and by when its egress began, as egress.Began. Zero: none.
 type AfterPart struct {
 	Part  int   `json:"part"`
 	Began int64 `json:"began,omitempty"`

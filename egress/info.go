@@ -2,6 +2,7 @@ package egress
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -68,6 +69,10 @@ func (i Info) Ended() bool { return Ended(i.msg.GetStatus()) }
 
 // EndTime returns LiveKit's ended_at, zero if it is missing.
 func (i Info) EndTime() time.Time { return unixNano(i.msg.GetEndedAt()) }
+
+// Began returns when an egress began, in LiveKit's Unix ns: for one that failed before it began,
+// which has no start, when it ended. Zero: LiveKit says neither.
+func Began(m *livekit.EgressInfo) int64 { return cmp.Or(m.GetStartedAt(), m.GetEndedAt()) }
 
 // unixNano converts one of LiveKit's times, zero if there is none.
 func unixNano(at int64) time.Time {

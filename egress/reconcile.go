@@ -182,7 +182,7 @@ func inOrder(a, b Listed) int {
 // them for the zero time. LiveKit's clock, which says when they began, may differ.
 func NotBefore(items []*livekit.EgressInfo, at time.Time) []*livekit.EgressInfo {
 	return slices.DeleteFunc(slices.Clone(items), func(m *livekit.EgressInfo) bool {
-		began := cmp.Or(m.GetStartedAt(), m.GetEndedAt()) // one that failed before it began has no start
+		began := Began(m)
 		return Ended(m.GetStatus()) && began > 0 && time.Unix(0, began).Before(at.Add(-clocksDiffer))
 	})
 }

@@ -1,7 +1,6 @@
 package workflows
 
 import (
-	"cmp"
 	"time"
 
 	"go.temporal.io/sdk/workflow"
@@ -47,9 +46,9 @@ func egressIDs(parts []egress.Part) (ids []string) {
 // sinceOf returns when the part began that is before this one, by LiveKit's clock; or when the run
 // began, if no earlier one may have asked for its first part.
 func sinceOf(ctx workflow.Context, in egress.Input, before egress.Part) time.Time {
-	switch m := before.Info.Proto(); {
-	case before.Number > 0: // one that failed before it began has no start
-		return time.Unix(0, cmp.Or(m.GetStartedAt(), m.GetEndedAt()))
+	switch {
+	case before.Number > 0:
+		return time.Unix(0, egress.Began(before.Info.Proto()))
 	case in.Again || in.Unlisted:
 		return time.Time{}
 	}

@@ -76,7 +76,7 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (now eg
 		in.Room = e.Room(e.sum.Room)
 	}
 	if e.MayHaveNext(workflow.Now(ctx).Add(recoverBackoff(e.Status, e.Part+1))) {
-		in.After = activities.AfterPart{Part: e.Part, Began: e.Latest.Proto().GetStartedAt()}
+		in.After = activities.AfterPart{Part: e.Part, Began: egress.Began(e.Latest.Proto())}
 	}
 	if in.Over && in.Bound == "" {
 		return o, true, false
