@@ -95,7 +95,7 @@ func (a *LiveKit) stop(ctx context.Context, egressID string) (egress.Info, error
 // TwinRequest names an egress that records beside the one bound to its request.
 type TwinRequest struct {
 	Twin string `json:"twin"` // egress ID
-	// After is the part that is recording, if a later one may be recording too: that is no twin.
+	// After is the bound part, if a later one of ours may have begun: that is no twin.
 	After AfterPart `json:"after,omitzero"`
 	Over  bool      `json:"over,omitempty"`  // the twin has ended by itself
 	Bound string    `json:"bound,omitempty"` // egress ID that LiveKit must know. Default: any

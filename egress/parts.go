@@ -57,7 +57,7 @@ func (s *State) Recoverable(now time.Time) bool {
 		s.Stopped == "" && !s.outlasted(now) && s.Evidence.RoomGone.IsZero() && m.GetRoomId() != "" && !isWebEgress(m) && !trackMissing(m)
 }
 
-// MayHaveNext reports whether a next part of ours can be recording already, although this state knows
+// MayHaveNext reports whether a next part of ours can have begun already, although this state knows
 // of none: its database was restored or has failed over, and forgot that part's start. A start that
 // gave up may have begun one all the same, but if the part before records again, that one is a twin.
 func (s *State) MayHaveNext(now time.Time) bool {
