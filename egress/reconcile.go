@@ -151,7 +151,7 @@ func (p Plan) Differs() bool {
 // PlanRound plans what to do about the differences between LiveKit's list and ours. A workflow
 // that visibility does not show may still exist: adoption looks for it by its ID, which is unique.
 func PlanRound(s Sighting) Plan {
-	p := planner{Sighting: s, byID: map[string]*Ours{}, byRequest: map[string]*Ours{}, runs: map[string][]*Ours{}, beginning: map[string]time.Time{}}
+	p := planner{Sighting: s, byID: map[string]*Ours{}, byRequest: map[string]*Ours{}, runs: map[string][]*Ours{}, adopting: map[string]bool{}, beginning: map[string]time.Time{}}
 	for i := range s.Ours {
 		p.know(&s.Ours[i])
 	}
@@ -204,6 +204,7 @@ type planner struct {
 	byID      map[string]*Ours // by egress ID
 	byRequest map[string]*Ours
 	runs      map[string][]*Ours   // by request ID
+	adopting  map[string]bool      // by request ID: this round adopts an egress for it, or a later one will
 	beginning map[string]time.Time // by room ("" for web egresses): when our first start that has no egress ID yet was made
 	plan      Plan
 }
@@ -259,7 +260,7 @@ func (p *planner) judge(l Listed) {
 	default:
 		p.ended(l, Measure{Deed: DeedAdopt, EgressID: l.ID, RequestID: l.Adopter()})
 		// A second egress of the same request waits until the first is bound.
-		p.byRequest[l.Adopter()] = &Ours{RequestID: l.Adopter(), EgressID: l.ID, Over: true}
+		p.byRequest[l.Adopter()], p.adopting[l.Adopter()] = &Ours{RequestID: l.Adopter(), EgressID: l.ID, Over: true}, true
 	}
 }
 
@@ -288,7 +289,7 @@ func (p *planner) other(l Listed, ours Ours) {
 		s.Deed = DeedPart
 	}
 	switch {
-	case ours.Over && ours.Status == "": // this very round adopts it
+	case p.adopting[ours.RequestID]:
 		p.plan.Waiting++
 	case Ended(l.Status) && !p.Deep: // the list holds it only because an earlier run was asked for
 	case Ended(l.Status), ours.Closed():
