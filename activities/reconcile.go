@@ -267,7 +267,7 @@ func (r *round) take(s *egress.Sighting, m *livekit.EgressInfo) {
 }
 
 // ask adds what has become of some egresses. Those that LiveKit cannot be asked for now are left
-// to the next round, and together are one failed step.
+// to the next round, and together are one failure.
 func (r *round) ask(ctx context.Context, s *egress.Sighting, ids []string) {
 	defer r.alive(ctx)()
 	unasked, last := 0, error(nil)
@@ -293,13 +293,13 @@ func (r *round) ask(ctx context.Context, s *egress.Sighting, ids []string) {
 // act takes the measures that an earlier attempt has not taken.
 func (r *round) act(ctx context.Context, measures []egress.Measure) error {
 	if r.After != "" {
-		measures = slices.DeleteFunc(measures, func(s egress.Measure) bool { return s.EgressID <= r.After })
+		measures = slices.DeleteFunc(measures, func(m egress.Measure) bool { return m.EgressID <= r.After })
 	}
 	for some := range slices.Chunk(measures, atOnce) {
 		stop := r.alive(ctx)
 		var all sync.WaitGroup
-		for _, s := range some {
-			all.Go(func() { r.do(ctx, s) })
+		for _, m := range some {
+			all.Go(func() { r.do(ctx, m) })
 		}
 		all.Wait()
 		stop()
@@ -313,50 +313,50 @@ func (r *round) act(ctx context.Context, measures []egress.Measure) error {
 }
 
 // do takes one measure and logs it. What fails is left to the next round.
-func (r *round) do(ctx context.Context, s egress.Measure) {
+func (r *round) do(ctx context.Context, m egress.Measure) {
 	log := activity.GetLogger(ctx)
-	done, err := r.perform(ctx, s)
-	if s.Deed == egress.DeedNudge && !done && err == nil { // visibility shows what Temporal itself has lost
-		s.Deed = egress.DeedAdopt
-		done, err = r.perform(ctx, s)
+	done, err := r.perform(ctx, m)
+	if m.Deed == egress.DeedNudge && !done && err == nil { // visibility shows what Temporal itself has lost
+		m.Deed = egress.DeedAdopt
+		done, err = r.perform(ctx, m)
 	}
-	again := err == nil && r.roster.note(s, done, r.infos[s.EgressID].GetStatus())
+	again := err == nil && r.roster.note(m, done, r.infos[m.EgressID].GetStatus())
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case err != nil:
 		r.Round.Failed++
-		log.Error("reconcile: step failed", "deed", s.Deed, "egressID", s.EgressID, "requestID", s.RequestID, "error", err)
+		log.Error("reconcile: step failed", "deed", m.Deed, "egressID", m.EgressID, "requestID", m.RequestID, "error", err)
 	case done && !again:
-		r.Round.Count(s.Deed)
-		activity.GetMetricsHandler(ctx).WithTags(map[string]string{"action": string(s.Deed)}).Counter(MetricStrays).Inc(1)
-		if s.Deed == egress.DeedQuarantine {
-			r.Round.Words = egress.AppendBounded(r.Round.Words, s.Why)
-			log.Warn("reconcile: quarantined", "egressID", s.EgressID, "reason", s.Why)
+		r.Round.Count(m.Deed)
+		activity.GetMetricsHandler(ctx).WithTags(map[string]string{"action": string(m.Deed)}).Counter(MetricStrays).Inc(1)
+		if m.Deed == egress.DeedQuarantine {
+			r.Round.Words = egress.AppendBounded(r.Round.Words, m.Why)
+			log.Warn("reconcile: quarantined", "egressID", m.EgressID, "reason", m.Why)
 			return
 		}
-		log.Info("reconcile: "+string(s.Deed), "egressID", s.EgressID, "requestID", s.RequestID, "room", r.infos[s.EgressID].GetRoomName())
+		log.Info("reconcile: "+string(m.Deed), "egressID", m.EgressID, "requestID", m.RequestID, "room", r.infos[m.EgressID].GetRoomName())
 	}
 }
 
-func (r *round) perform(ctx context.Context, s egress.Measure) (done bool, err error) {
+func (r *round) perform(ctx context.Context, m egress.Measure) (done bool, err error) {
 	var e egress.Event
-	m := r.infos[s.EgressID]
-	switch s.Deed {
+	info := r.infos[m.EgressID]
+	switch m.Deed {
 	case egress.DeedQuarantine:
 		return true, nil
 	case egress.DeedSuspect:
-		e, err = egress.LookEvent(s.EgressID, r.Round.At.Truncate(r.cfg.Policy.SuspectedFor().D()))
+		e, err = egress.LookEvent(m.EgressID, r.Round.At.Truncate(r.cfg.Policy.SuspectedFor().D()))
 	case egress.DeedAdopt, egress.DeedNudge, egress.DeedTwin, egress.DeedPart:
-		e, err = r.listed(ctx, m)
+		e, err = r.listed(ctx, info)
 	}
 	switch {
 	case err != nil:
 		return false, err
-	case s.Deed == egress.DeedAdopt:
-		return r.temporal.AdoptListed(ctx, s.RequestID, egress.ExtrasOf(m, r.macs.Verify), e)
+	case m.Deed == egress.DeedAdopt:
+		return r.temporal.AdoptListed(ctx, m.RequestID, egress.ExtrasOf(info, r.macs.Verify), e)
 	default:
-		return r.temporal.Tell(ctx, s.RequestID, e)
+		return r.temporal.Tell(ctx, m.RequestID, e)
 	}
 }
 

@@ -106,12 +106,12 @@ func (r *roster) latest(ctx context.Context, from Registry, at time.Time) (ours 
 	return slices.Collect(maps.Values(r.rows)), false, nil
 }
 
-// note notes that an egress needs nothing more, after a step was done or turned out to be
+// note notes that an egress needs nothing more, after a measure was taken or turned out to be
 // unnecessary. It reports whether its workflow was told of the same before. That is done twice: a
 // failover may have cost Temporal the first signal, and it recognizes the second one otherwise.
-func (r *roster) note(s egress.Measure, done bool, status livekit.EgressStatus) (again bool) {
-	closed := s.Deed == egress.DeedAdopt && !done
-	told := (s.Deed == egress.DeedPart || s.Deed == egress.DeedTwin) && done // deep rounds tell again of those still recording
+func (r *roster) note(m egress.Measure, done bool, status livekit.EgressStatus) (again bool) {
+	closed := m.Deed == egress.DeedAdopt && !done
+	told := (m.Deed == egress.DeedPart || m.Deed == egress.DeedTwin) && done // deep rounds tell again of those still recording
 	if !closed && !told {
 		return false
 	}
@@ -120,8 +120,8 @@ func (r *roster) note(s egress.Measure, done bool, status livekit.EgressStatus) 
 	if r.known == nil {
 		r.known = map[string]known{}
 	}
-	again = told && r.known[s.EgressID] == known{status: status, once: true}
-	r.known[s.EgressID] = known{status: status, once: told && !again}
+	again = told && r.known[m.EgressID] == known{status: status, once: true}
+	r.known[m.EgressID] = known{status: status, once: told && !again}
 	return again
 }
 
