@@ -124,8 +124,8 @@ func recordCorrected(t *testing.T, write func(name string, events []*historypb.H
 	w, id = lose("off", "closed")
 	w.closed("closed")
 	ends(w, "closed", id)
-	w.verdictOf(egress.CorrectionID("r-closed", id))
-	write("correction", w.historyAt(egress.CorrectionID("r-closed", id), ""))
+	w.verdictOf(egress.CorrectionID("r-closed", id, 1))
+	write("correction", w.historyAt(egress.CorrectionID("r-closed", id, 1), ""))
 
 	w = newWorld(t, func(_ *fakelivekit.Config, environ map[string]string) { environ["REELKEEPER_RECOVER"] = "1" })
 	w.startWorker()

@@ -187,7 +187,7 @@ func TestTheEndsOfWhatWasLostAreToldOnceThoughTheyComeAfterTheClose(t *testing.T
 			w.post(w.requestWebhook("r-dies"), fmt.Sprintf(`{"event":"egress_ended","id":%q,"egressInfo":{"egressId":%q,"roomName":"dies","status":"EGRESS_COMPLETE","endedAt":"%d"}}`,
 				event, id, time.Now().UnixNano()))
 		}
-		v := w.verdictOf(egress.CorrectionID("r-dies", id))
+		v := w.verdictOf(egress.CorrectionID("r-dies", id, 1))
 		require.Equal(t, egress.Lost, v.Corrects)
 		require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
 		told := w.consumer.told(id)

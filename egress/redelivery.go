@@ -24,28 +24,25 @@ func RedeliveryID(requestID string, n int) string {
 	return RedeliveriesOf(requestID) + strconv.Itoa(n)
 }
 
-// CorrectionID returns the ID of the redelivery that corrects what was announced of a lost egress,
-// or of a failed one that ran again. It is derived from the egress, so that there is one
-// redelivery however often the end comes.
-func CorrectionID(requestID, egressID string) string {
-	return RedeliveriesOf(requestID) + "corrects-" + egressID
-}
-
-// NthCorrectionID returns the ID of the nth correction, from 1 on: LiveKit may rerun an egress
-// whose failure was itself a correction.
-func NthCorrectionID(requestID, egressID string, n int) string {
-	id := CorrectionID(requestID, egressID)
+// CorrectionID returns the ID of the nth redelivery that corrects what was announced of a lost
+// egress, or of a failed one that ran again, from 1 on: LiveKit may rerun an egress whose failure
+// was itself a correction.
+func CorrectionID(requestID, egressID string, n int) string {
+	id := correctionsOf(requestID) + egressID
 	if n > 1 {
 		id += "/" + strconv.Itoa(n)
 	}
 	return id
 }
 
+// correctionsOf returns the prefix of the IDs of all corrections of a request's recording.
+func correctionsOf(requestID string) string { return RedeliveriesOf(requestID) + "corrects-" }
+
 // IsCorrection reports whether a workflow's ID is that of a correction. Other redeliveries announce
 // again what was announced before, even if that was a correction.
 func IsCorrection(workflowID string) bool {
 	requestID, ok := RedeliveryOf(workflowID)
-	return ok && strings.HasPrefix(workflowID, CorrectionID(requestID, ""))
+	return ok && strings.HasPrefix(workflowID, correctionsOf(requestID))
 }
 
 // RedeliveriesOf returns the prefix of the IDs of all redeliveries of a request's recording.

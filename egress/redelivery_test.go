@@ -34,13 +34,13 @@ func TestOfTheInputOfANewerVersionWhatIsKnownIsRead(t *testing.T) {
 func TestTheIDOfARedeliveryNamesItsRequest(t *testing.T) {
 	t.Parallel()
 	for id, want := range map[string]string{
-		egress.RedeliveryID("standup-1", 2):    "standup-1",
-		egress.CorrectionID("standup-1", "EG"): "standup-1",
-		"egress-redelivery/standup-1/":         "",
-		"egress-redelivery/standup-1":          "",
-		"egress-redelivery//1":                 "",
-		"egress/standup-1":                     "",
-		"egress-notice/standup-1/lost":         "",
+		egress.RedeliveryID("standup-1", 2):       "standup-1",
+		egress.CorrectionID("standup-1", "EG", 1): "standup-1",
+		"egress-redelivery/standup-1/":            "",
+		"egress-redelivery/standup-1":             "",
+		"egress-redelivery//1":                    "",
+		"egress/standup-1":                        "",
+		"egress-notice/standup-1/lost":            "",
 	} {
 		got, ok := egress.RedeliveryOf(id)
 		require.Equal(t, want != "", ok, id)
@@ -49,13 +49,13 @@ func TestTheIDOfARedeliveryNamesItsRequest(t *testing.T) {
 		}
 	}
 	require.Equal(t, "egress-redelivery/standup-1/2", egress.RedeliveryID("standup-1", 2))
-	require.Equal(t, "egress-redelivery/standup-1/corrects-EG_1", egress.CorrectionID("standup-1", "EG_1"))
+	require.Equal(t, "egress-redelivery/standup-1/corrects-EG_1", egress.CorrectionID("standup-1", "EG_1", 1))
 	for id, want := range map[string]bool{
-		egress.CorrectionID("standup-1", "EG_1"):       true,
-		egress.NthCorrectionID("standup-1", "EG_1", 2): true,
-		egress.RedeliveryID("standup-1", 2):            false,
-		egress.RedeliveryID("corrects-EG_1", 2):        false,
-		"egress/corrects-EG_1":                         false,
+		egress.CorrectionID("standup-1", "EG_1", 1): true,
+		egress.CorrectionID("standup-1", "EG_1", 2): true,
+		egress.RedeliveryID("standup-1", 2):         false,
+		egress.RedeliveryID("corrects-EG_1", 2):     false,
+		"egress/corrects-EG_1":                      false,
 	} {
 		require.Equal(t, want, egress.IsCorrection(id), id)
 	}

@@ -42,12 +42,12 @@ func (c *Client) correct(ctx context.Context, row Row, e egress.Event) error {
 		state, amends := before.Amend(o)
 		switch {
 		case !amends && last.n > 1: // it may have been heard before, and what it replaced not have ended
-			return c.supersede(ctx, egress.NthCorrectionID(row.RequestID, o.Info.ID(), last.n-1))
+			return c.supersede(ctx, egress.CorrectionID(row.RequestID, o.Info.ID(), last.n-1))
 		case !amends:
 			return nil
 		}
 		known.State = state
-		taken, err := c.beginRedelivery(ctx, egress.NthCorrectionID(row.RequestID, state.ID, last.n+1), known, RedeliverOptions{})
+		taken, err := c.beginRedelivery(ctx, egress.CorrectionID(row.RequestID, state.ID, last.n+1), known, RedeliverOptions{})
 		switch {
 		case err != nil:
 			return err
@@ -136,7 +136,7 @@ type nthCorrection struct {
 // lastCorrection returns the last correction of an egress.
 func (c *Client) lastCorrection(ctx context.Context, requestID, egressID string) (last nthCorrection, err error) {
 	for {
-		next := nthCorrection{n: last.n + 1, id: egress.NthCorrectionID(requestID, egressID, last.n+1)}
+		next := nthCorrection{n: last.n + 1, id: egress.CorrectionID(requestID, egressID, last.n+1)}
 		if next.status, err = c.workflowState(ctx, next.id); err != nil || next.status == enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED {
 			return last, err
 		}

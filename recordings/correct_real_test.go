@@ -30,7 +30,7 @@ func TestEachCorrectionThatSaysSomethingNewIsTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v := over(t, ctx, c, w, "twice")
-			first, second := egress.CorrectionID(v.RequestID, v.EgressID), egress.NthCorrectionID(v.RequestID, v.EgressID, 2)
+			first, second := egress.CorrectionID(v.RequestID, v.EgressID, 1), egress.CorrectionID(v.RequestID, v.EgressID, 2)
 			heard := func(c *Client, status livekit.EgressStatus, retries int32) error {
 				return c.Late(ctx, egress.WorkflowID(v.RequestID), lateEvent(t, egress.EventEnded, &livekit.EgressInfo{
 					EgressId: v.EgressID, Status: status, EndedAt: 5 + int64(retries), RetryCount: retries,

@@ -55,7 +55,7 @@ func TestWhatANewerStarterAskedForIsToldAgainAndCorrectedAsItCame(t *testing.T) 
 	r, err := c.Redeliver(ctx, id, RedeliverOptions{})
 	must(t, err)
 	must(t, c.Late(ctx, egress.WorkflowID(id), lateEventOf(t, v.EgressID, livekit.EgressStatus_EGRESS_COMPLETE, egress.EventEnded)))
-	for _, workflowID := range []string{r.WorkflowID, egress.CorrectionID(id, v.EgressID)} {
+	for _, workflowID := range []string{r.WorkflowID, egress.CorrectionID(id, v.EgressID, 1)} {
 		var begun egress.Redelivery
 		must(t, c.argument(ctx, workflowID, &begun))
 		if string(begun.Input) != asked+"}" {

@@ -214,14 +214,14 @@ func TestTheLateEndOfWhatWasLostIsToldOnce(t *testing.T) {
 	} {
 		must(t, c.Late(ctx, egress.WorkflowID(v.RequestID), e))
 	}
-	if state, err := c.workflowState(ctx, egress.CorrectionID(v.RequestID, v.EgressID)); err != nil || state != enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED {
+	if state, err := c.workflowState(ctx, egress.CorrectionID(v.RequestID, v.EgressID, 1)); err != nil || state != enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED {
 		t.Errorf("something else corrects it: %v", err)
 	}
 	end := lateEventOf(t, v.EgressID, complete, egress.EventEnded)
 	for range 2 { // as the webhook endpoint does
 		must(t, c.Late(ctx, egress.WorkflowID(v.RequestID), end))
 	}
-	id := egress.CorrectionID(v.RequestID, v.EgressID)
+	id := egress.CorrectionID(v.RequestID, v.EgressID, 1)
 	state, err := c.workflowState(ctx, id)
 	if err != nil || state != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		t.Errorf("got %v: %v", state, err)
@@ -255,7 +255,7 @@ func TestTheLateEndOfASecondRunIsToldAndToldAgain(t *testing.T) {
 	c, w := real(t)
 	ctx := ctxOf(t, patience)
 	v := over(t, ctx, c, w, "fails")
-	id := egress.CorrectionID(v.RequestID, v.EgressID)
+	id := egress.CorrectionID(v.RequestID, v.EgressID, 1)
 	for retries, want := range []enumspb.WorkflowExecutionStatus{enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED, enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING} {
 		must(t, c.Late(ctx, egress.WorkflowID(v.RequestID), lateEvent(t, egress.EventEnded, &livekit.EgressInfo{
 			EgressId: v.EgressID, Status: livekit.EgressStatus_EGRESS_COMPLETE, EndedAt: 9, RetryCount: int32(retries),
@@ -307,11 +307,11 @@ func TestAPartThatFailedIsKnownAsItWasCorrected(t *testing.T) {
 		if known.State, amends = told.Amend(end); !amends {
 			t.Fatal("its second end corrects nothing")
 		}
-		_, err = c.beginRedelivery(ctx, egress.CorrectionID(v.RequestID, part), known, RedeliverOptions{})
+		_, err = c.beginRedelivery(ctx, egress.CorrectionID(v.RequestID, part, 1), known, RedeliverOptions{})
 		must(t, err)
 	}
 	deliver := func(part string) {
-		id := egress.CorrectionID(v.RequestID, part)
+		id := egress.CorrectionID(v.RequestID, part, 1)
 		must(t, c.Retry(ctx, id, egress.StepAnnounce))
 		_, err := c.Wait(ctx, id)
 		must(t, err)

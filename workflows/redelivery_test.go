@@ -198,7 +198,7 @@ func TestALateEndOfWhatWasLostIsToldAsACorrection(t *testing.T) {
 	amended, ok := s.Amend(o)
 	require.True(t, ok)
 	l := newRedelivery(t)
-	l.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: egress.CorrectionID(requestID, egressID), TaskQueue: egress.TaskQueue})
+	l.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: egress.CorrectionID(requestID, egressID, 1), TaskQueue: egress.TaskQueue})
 
 	v, err := l.redeliver(in, amended)
 
