@@ -98,12 +98,6 @@ func TestAnEgressThatNamesNoRequestIsAdoptedAsOneOfItsRoom(t *testing.T) {
 		egress.Adoption(infoOf(t, "EG_1", active), egress.Extras{}))
 }
 
-func TestATitleNamesTheOnePathToo(t *testing.T) {
-	t.Parallel()
-	require.Equal(t, "web to a.mp4", egress.Summary{Kind: egress.KindWeb, Paths: []string{"a.mp4"}}.Title())
-	require.Equal(t, "web", egress.Summary{Kind: egress.KindWeb}.Title())
-}
-
 // An older starter or worker passes on what a newer one wrote.
 func TestASummaryIsPassedOnAsItCame(t *testing.T) {
 	t.Parallel()

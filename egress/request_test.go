@@ -96,19 +96,6 @@ func TestAWrongFieldIsNamedWithTheLineOfTheFile(t *testing.T) {
 	}
 }
 
-func TestOurWebhookStandsInFrontOfTheCallersOwn(t *testing.T) {
-	t.Parallel()
-	ours, theirs := &livekit.WebhookConfig{Url: "https://ours"}, &livekit.WebhookConfig{Url: "https://theirs"}
-	for _, kind := range egress.Kinds() {
-		r := egress.AddWebhook(egress.NewRequest(kind), theirs)
-		got := egress.AddWebhook(r, ours)
-		require.Len(t, got.GetWebhooks(), 2, kind)
-		require.Equal(t, "https://ours", got.GetWebhooks()[0].GetUrl())
-		require.Equal(t, "https://theirs", got.GetWebhooks()[1].GetUrl())
-		require.Len(t, r.GetWebhooks(), 1, "the caller's request stays as it is")
-	}
-}
-
 func TestTheSummaryShowsWhereARecordingGoesAndNothingElse(t *testing.T) {
 	t.Parallel()
 	file := &livekit.EncodedFileOutput{Filepath: "x.mp4", Output: &livekit.EncodedFileOutput_S3{S3: &livekit.S3Upload{Secret: "s", Bucket: "b"}}}
@@ -157,6 +144,7 @@ func TestATitleSaysWhatIsRecordedAndWhereTo(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "web", egress.Summary{Kind: egress.KindWeb}.Title())
 	require.Equal(t, "track of room r", egress.Summary{Kind: egress.KindTrack, Room: "r"}.Title())
+	require.Equal(t, "web to a.mp4", egress.Summary{Kind: egress.KindWeb, Paths: []string{"a.mp4"}}.Title())
 	require.Equal(t, "web to a, b", egress.Summary{Kind: egress.KindWeb, Paths: []string{"a", "b"}}.Title())
 	markup := egress.Summary{Kind: egress.KindTrack, Room: "[x](https://e) <b>", Paths: []string{"a|b", "`c`"}}
 	require.Equal(t, "track of room \\[x\\](https://e) &lt;b&gt; to a&#124;b, \\`c\\`", markup.Title(), "other people choose these names")

@@ -2,10 +2,8 @@ package recordings
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -48,16 +46,6 @@ func TestAFilterIsOneQuery(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, tc.want)
 			}
 		})
-	}
-}
-
-func TestALongNameIsCutAtARune(t *testing.T) {
-	t.Parallel()
-	for _, s := range []string{"", "short", strings.Repeat("é", 200), strings.Repeat("a", 255), "a" + strings.Repeat("🎥", 100)} {
-		got := egress.Keyword(s)
-		if len(got) > 255 || !utf8.ValidString(got) || !strings.HasPrefix(s, got) || len(s) <= 255 && got != s {
-			t.Errorf("%q became %q", s, got)
-		}
 	}
 }
 
