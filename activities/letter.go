@@ -42,11 +42,7 @@ func (d *Delivery) deliver(ctx context.Context, l letter, env Envelope) error {
 	release, place := d.hosts.acquire(ctx, strings.ToLower(req.URL.Host))
 	if place != admitted {
 		d.attempts.count(ctx, l.to, outcomeNoPlace)
-		wait := egress.RetryHeldBack(attempt, spread(ctx))
-		if place == silent {
-			wait = egress.RetryConsumer(attempt, 0, spread(ctx))
-		}
-		return retryIn(&egress.Error{Reason: egress.HeldBack, Message: "as many requests as may be are under way to the consumer's host"}, wait)
+		return heldBack(ctx, place, "the consumer's host")
 	}
 	became, asked, err := post(l.client, req)
 	release(became != outcomeUnreached)
@@ -56,6 +52,16 @@ func (d *Delivery) deliver(ctx context.Context, l letter, env Envelope) error {
 	}
 	d.age.taken(ctx, l.to, l.event)
 	return nil
+}
+
+// heldBack sends an attempt that was not admitted to a host back to Temporal.
+func heldBack(ctx context.Context, place admission, host string) error {
+	attempt := int(activity.GetInfo(ctx).Attempt)
+	wait := egress.RetryHeldBack(attempt, spread(ctx))
+	if place == silent {
+		wait = egress.RetryConsumer(attempt, 0, spread(ctx))
+	}
+	return retryIn(&egress.Error{Reason: egress.HeldBack, Message: "as many requests as may be are under way to " + host}, wait)
 }
 
 // spread returns a number that differs between attempts. The parts that differ come first, since

@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"go.temporal.io/sdk/activity"
+
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
@@ -61,9 +63,10 @@ func without(text string, n int) string {
 }
 
 // Notify posts a notice to the notification hook in the settings, as `{"text": …}`. Any answer but
-// 2xx is a failure, and every failure is retried. The hook's URL is this worker's own setting and
-// may hold a token: no argument and no error shows it. Running it twice is harmless: people read
-// the same line again.
+// 2xx is a failure, and every failure is retried, after egress.RetryConsumer. The hook's host has
+// no more requests at a time than a consumer's. Its URL is this worker's own setting and may hold a
+// token: no argument and no error shows it. Running it twice is harmless: people read the same line
+// again.
 func (d *Delivery) Notify(ctx context.Context, n egress.Notice) error {
 	if d.cfg.NotifyURL == "" { // another worker may have it
 		return retryIn(&egress.Error{Reason: egress.ConsumerFailed, Field: "REELKEEPER_NOTIFY_URL", Message: "is not set for this worker"}, wrongHookDelay)
@@ -77,25 +80,32 @@ func (d *Delivery) Notify(ctx context.Context, n egress.Notice) error {
 		return toTemporal(&egress.Error{Reason: egress.Internal, Field: "REELKEEPER_NOTIFY_URL", Message: "is not a URL"})
 	}
 	req.Header.Set("Content-Type", "application/json")
-	res, err := d.own.Do(req)
+	release, place := d.hosts.acquire(ctx, strings.ToLower(req.URL.Host))
+	if place != admitted {
+		return heldBack(ctx, place, "the notification hook's host")
+	}
+	answered, asked, err := postNotice(d.own, req)
+	release(answered)
+	return retryIn(err, egress.RetryConsumer(int(activity.GetInfo(ctx).Attempt), asked, spread(ctx)))
+}
+
+// postNotice sends a request to the hook, and reports whether it got an answer and what wait that
+// asks for. A 4xx that is not temporary means that the URL is wrong.
+func postNotice(client *http.Client, req *http.Request) (answered bool, asked time.Duration, err error) {
+	res, err := client.Do(req)
 	if err != nil {
-		return toTemporal(unreached("the notification hook", err))
+		return false, 0, unreached("the notification hook", err)
 	}
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // so that the connection can be reused
-	return hookAnswer(res)
-}
-
-// hookAnswer interprets an answer of the hook. A 4xx that is not temporary means that the URL is
-// wrong.
-func hookAnswer(res *http.Response) error {
-	var delay time.Duration
 	switch code := res.StatusCode; {
 	case code/100 == 2:
-		return nil
-	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests:
+		return true, 0, nil
+	case code == http.StatusTooManyRequests, code == http.StatusServiceUnavailable:
+		asked = retryAfter(res.Header.Get("Retry-After"), time.Now())
+	case code == http.StatusRequestTimeout:
 	case code/100 == 4:
-		delay = wrongHookDelay
+		asked = wrongHookDelay
 	}
-	return retryIn(&egress.Error{Reason: egress.ConsumerFailed, Message: "the notification hook answered " + spelled(res.StatusCode)}, delay)
+	return true, asked, &egress.Error{Reason: egress.ConsumerFailed, Message: "the notification hook answered " + spelled(res.StatusCode)}
 }

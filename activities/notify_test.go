@@ -1,11 +1,13 @@
 package activities_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,14 +27,18 @@ var missed = egress.Notice{
 // notify makes one attempt.
 func notify(t *testing.T, url string, n egress.Notice) error {
 	t.Helper()
+	d, err := activities.NewDelivery(activities.DeliveryConfig{NotifyURL: url, Timeout: 5 * time.Second})
+	require.NoError(t, err)
+	return notifyBy(d, n)
+}
+
+func notifyBy(d *activities.Delivery, n egress.Notice) error {
 	var s testsuite.WorkflowTestSuite
 	s.SetLogger(quiet{})
 	env := s.NewTestActivityEnvironment()
 	env.SetDataConverter(payload.Converter())
-	d, err := activities.NewDelivery(activities.DeliveryConfig{NotifyURL: url, Timeout: 5 * time.Second})
-	require.NoError(t, err)
 	env.RegisterActivity(d.Notify)
-	_, err = env.ExecuteActivity(d.Notify, n)
+	_, err := env.ExecuteActivity(d.Notify, n)
 	return err
 }
 
@@ -95,7 +101,7 @@ func TestAMessageIsNoLongerThanAChatTakes(t *testing.T) {
 func TestWhatTheHookDoesNotTakeIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	for status, delay := range map[int]time.Duration{
-		301: 0, 302: 0, 408: 0, 429: 0, 500: 0, 502: 0, 503: 0,
+		301: time.Second, 302: time.Second, 408: time.Second, 429: time.Second, 500: time.Second, 502: time.Second, 503: time.Second,
 		400: 15 * time.Minute, 401: 15 * time.Minute, 403: 15 * time.Minute, 404: 15 * time.Minute, 410: 15 * time.Minute,
 	} {
 		t.Run(http.StatusText(status), func(t *testing.T) {
@@ -108,7 +114,7 @@ func TestWhatTheHookDoesNotTakeIsTriedAgain(t *testing.T) {
 			a, e := failed(t, notify(t, url+"/services/CANARY", missed))
 			require.Equal(t, egress.ConsumerFailed, e.Reason)
 			require.False(t, a.NonRetryable())
-			require.Equal(t, delay, a.NextRetryDelay())
+			require.InEpsilon(t, delay, a.NextRetryDelay(), 0.21, "those that failed together come again apart")
 			require.Equal(t, fmt.Sprintf("the notification hook answered %d %s", status, http.StatusText(status)), e.Message)
 		})
 	}
@@ -127,9 +133,60 @@ func TestAHookThatDoesNotAnswerIsTriedAgainAndNotNamed(t *testing.T) {
 			a, e := failed(t, err)
 			require.False(t, a.NonRetryable())
 			require.Contains(t, e.Message, "the notification hook could not be reached")
+			require.InEpsilon(t, time.Second, a.NextRetryDelay(), 0.21)
 			require.NotContains(t, err.Error(), "CANARY", "it may be a token")
 		})
 	}
+}
+
+func TestWhenTheHookWantsToBeAskedAgainIsHonoured(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+		for after, least := range map[string]time.Duration{"60": time.Minute, "86400": 15 * time.Minute} {
+			a, _ := failed(t, notify(t, at(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Retry-After", after)
+				w.WriteHeader(status)
+			}), missed))
+			require.GreaterOrEqual(t, a.NextRetryDelay(), least)
+			require.LessOrEqual(t, a.NextRetryDelay(), least*6/5)
+		}
+	}
+}
+
+func TestAHookThatHangsHoldsAFewSlotsAndNoMore(t *testing.T) {
+	t.Parallel()
+	const all, places = 20, 2
+	hang, inside := make(chan struct{}), make(chan struct{}, all)
+	hook := &crowd{takes: func(context.Context) {
+		inside <- struct{}{}
+		<-hang
+	}}
+	d, err := activities.NewDelivery(activities.DeliveryConfig{NotifyURL: at(t, hook.ServeHTTP), Timeout: time.Minute, PerHost: places})
+	require.NoError(t, err)
+	goOn := sync.OnceFunc(func() { close(hang) })
+	defer goOn()
+	results := make(chan error, all)
+	for range all {
+		go func() { results <- notifyBy(d, missed) }()
+	}
+	for range places {
+		<-inside
+	}
+	for range all - places {
+		select {
+		case err := <-results:
+			a, e := failed(t, err)
+			require.Equal(t, egress.HeldBack, e.Reason)
+			require.InEpsilon(t, time.Second, a.NextRetryDelay(), 0.51)
+		case <-inside:
+			t.Fatal("there are more places")
+		}
+	}
+	goOn()
+	for range places {
+		require.NoError(t, <-results)
+	}
+	require.NoError(t, notifyBy(d, missed), "there is a place again")
 }
 
 func TestAWorkerWithoutTheHookLeavesItToAnother(t *testing.T) {

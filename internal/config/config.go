@@ -80,7 +80,7 @@ type Announce struct {
 	When string        `env:"REELKEEPER_ANNOUNCE" doc:"Which ends are announced there: always, or missed. With missed, the consumer also gets LiveKit's own webhooks, and hears from us only what LiveKit did not tell us, and corrections."`
 	For  time.Duration `env:"REELKEEPER_ANNOUNCE_FOR" doc:"How long an announcement is tried before a person is asked."`
 
-	PerHost int            `env:"REELKEEPER_CONSUMER_CONCURRENCY" doc:"The most announcements that a worker has under way to one host at a time."`
+	PerHost int            `env:"REELKEEPER_CONSUMER_CONCURRENCY" doc:"The most announcements, or notices, that a worker has under way to one host at a time."`
 	Secrets WebhookSecrets `env:"REELKEEPER_WEBHOOK_SECRETS" secret:"true" doc:"Secrets with which announcements are also signed as standard-webhooks says: name: whsec_… pairs, separated by lines or commas. The name announce is the consumer of REELKEEPER_ANNOUNCE_URL. For a rotation, give a name two secrets, separated by a space. Unset: they are signed only in LiveKit's way."`
 
 	NotifyURL string `env:"REELKEEPER_NOTIFY_URL" secret:"true" doc:"Notification hook, Slack's or one that takes its JSON: it gets a message for each missed webhook, and for each recording that is lost, stuck or without its media. The URL may hold a token. Unset: nobody is told."`
