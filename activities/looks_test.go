@@ -3,12 +3,16 @@ package activities_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
@@ -94,4 +98,60 @@ func TestSegmentsOfALaterPartAreLookedForWhereThatPartWrites(t *testing.T) {
 			require.Contains(t, got.Because, "left behind at s/seg-part2")
 		})
 	}
+}
+
+// behind returns the request for a look that nobody waits for, at a recording in a bucket.
+func behind(t *testing.T, bucket string) activities.VerifyRequest {
+	t.Helper()
+	in, to := verifying(t, wellDone, time.Minute), &livekit.EncodedFileOutput_S3{S3: &livekit.S3Upload{Bucket: bucket}}
+	in.Behind = true
+	in.Input.Plain = &livekit.RoomCompositeEgressRequest{RoomName: "room", FileOutputs: []*livekit.EncodedFileOutput{
+		{Filepath: "a.mp4", Output: to}, {Filepath: "b.mp4", Output: to},
+	}}
+	return in
+}
+
+func lookBy(v *activities.Verification, in activities.VerifyRequest) error {
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivity(v)
+	_, err := env.ExecuteActivity(v.Verify, in)
+	return err
+}
+
+func TestAStoreThatHangsLeavesLooksBehindAnnouncementsToOtherStores(t *testing.T) {
+	t.Parallel()
+	const most = 4 // of 8
+	opened, goOn := make(chan struct{}, 2*most), make(chan struct{})
+	v := activities.NewVerification(activities.VerificationConfig{
+		Opener: keys(t), Open: func(_ context.Context, d egress.Destination) (activities.Bucket, error) {
+			if d.Upload.S3.GetBucket() == "hangs" {
+				opened <- struct{}{}
+				<-goOn
+			}
+			return &objects{at: whole()}, nil
+		},
+	})
+	release := sync.OnceFunc(func() { close(goOn) })
+	defer release()
+	results, hangs := make(chan error, most+1), behind(t, "hangs")
+	for range most {
+		go func() { results <- lookBy(v, hangs) }()
+		<-opened
+	}
+	go func() { results <- lookBy(v, hangs) }()
+	select {
+	case err := <-results:
+		a, e := failed(t, err)
+		require.Equal(t, egress.HeldBack, e.Reason)
+		require.InEpsilon(t, time.Second, a.NextRetryDelay(), 0.51)
+	case <-opened:
+		t.Fatal("it takes the places of other stores")
+	}
+	require.NoError(t, lookBy(v, behind(t, "well")))
+	release()
+	for range most {
+		require.NoError(t, <-results)
+	}
+	require.NoError(t, lookBy(v, hangs), "there is a place again")
 }

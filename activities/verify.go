@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -51,17 +52,19 @@ type VerificationConfig struct {
 type Verification struct {
 	cfg    VerificationConfig
 	places chan struct{}
+	mu     sync.Mutex
+	behind map[string]int // looks under way for which nobody waits, by store
 }
 
 // mostLooks is the most looks at media under way at once in a process: a look at a day of short
 // segments holds some 25 MB. Further ones are retried, as are looks for media that is not there
 // yet. Looks for which nobody waits leave half of the slots to the others, since their store may
-// hang.
+// hang; of their half, a store gets no more than it leaves free, so that other stores find a slot.
 const mostLooks = 16
 
 // NewVerification returns the activity.
 func NewVerification(cfg VerificationConfig) *Verification {
-	return &Verification{cfg, make(chan struct{}, mostLooks)}
+	return &Verification{cfg: cfg, places: make(chan struct{}, mostLooks), behind: map[string]int{}}
 }
 
 // VerifyRequest is the argument of Verify.
@@ -123,6 +126,8 @@ func (v *Verification) Verify(ctx context.Context, in VerifyRequest) (Verified, 
 		return Verified{MediaReport: *kept}, nil
 	case err != nil && last && !in.Behind:
 		return Verified{MediaReport: egress.Unchecked(err.Error()), Again: true}, nil
+	case in.Behind && egress.ReasonOf(err) == egress.HeldBack: // its own store may answer
+		return Verified{}, retryIn(err, egress.RetryHeldBack(int(info.Attempt), spread(ctx)))
 	case err != nil:
 		return Verified{}, retryIn(err, wait)
 	}
@@ -145,8 +150,12 @@ func keptReport(ctx context.Context) (kept *egress.MediaReport) {
 // is to be played.
 func (v *Verification) inspect(ctx context.Context, in VerifyRequest, to []egress.Destination) (report egress.MediaReport, whole bool, err error) {
 	full := &egress.Error{Reason: egress.HeldBack, Message: "as many looks at media as may be are under way"}
-	if in.Behind && len(v.places) >= mostLooks/2 {
-		return report, false, full
+	if in.Behind {
+		leave, ok := v.enter(to)
+		if !ok {
+			return report, false, full
+		}
+		defer leave()
 	}
 	select {
 	case v.places <- struct{}{}:
@@ -158,6 +167,37 @@ func (v *Verification) inspect(ctx context.Context, in VerifyRequest, to []egres
 	defer l.close()
 	report, err = l.report(ctx, to)
 	return report, !l.hurried, err
+}
+
+// enter counts a look for which nobody waits at its stores, if each of them leaves that much free.
+func (v *Verification) enter(to []egress.Destination) (leave func(), ok bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	free, stores := mostLooks/2-len(v.places), map[string]bool{}
+	for _, d := range to {
+		stores[d.Upload.Name()] = true
+	}
+	ok = free > 0
+	for name := range stores {
+		ok = ok && v.behind[name] < free
+	}
+	if !ok {
+		return nil, false
+	}
+	for name := range stores {
+		v.behind[name]++
+	}
+	return func() { v.leave(stores) }, true
+}
+
+func (v *Verification) leave(stores map[string]bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for name := range stores {
+		if v.behind[name]--; v.behind[name] == 0 {
+			delete(v.behind, name)
+		}
+	}
 }
 
 // shortestLook is the least time that a look gets.

@@ -16,7 +16,6 @@ import (
 	"github.com/livekit/protocol/livekit"
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/temporal"
-	"go.temporal.io/sdk/testsuite"
 
 	"github.com/reelkeeper/reelkeeper/activities"
 	"github.com/reelkeeper/reelkeeper/egress"
@@ -357,24 +356,17 @@ func TestOnlySomeLooksAtMediaAreUnderWayAtOnceAndTheOthersComeAgain(t *testing.T
 			return &objects{at: whole()}, nil
 		},
 	})
-	look := func(behind bool) error {
-		var suite testsuite.WorkflowTestSuite
-		env := suite.NewTestActivityEnvironment()
-		env.RegisterActivity(v)
-		in := verifying(t, "EGRESS_COMPLETE", time.Minute)
-		in.Behind = behind
-		_, err := env.ExecuteActivity(v.Verify, in)
-		return err
-	}
 	results := make(chan error, all)
-	for range places / 2 {
-		go func() { results <- look(true) }()
+	for n := range places / 2 {
+		in := behind(t, fmt.Sprint(n))
+		go func() { results <- lookBy(v, in) }()
 		<-opened
 	}
-	_, e := failed(t, look(true))
+	_, e := failed(t, lookBy(v, behind(t, "another")))
 	require.Equal(t, egress.HeldBack, e.Reason, "half of the places are for those for whom somebody waits")
+	waited := verifying(t, wellDone, time.Minute)
 	for range all - places/2 {
-		go func() { results <- look(false) }()
+		go func() { results <- lookBy(v, waited) }()
 	}
 	for range all - places {
 		select {
@@ -392,5 +384,5 @@ func TestOnlySomeLooksAtMediaAreUnderWayAtOnceAndTheOthersComeAgain(t *testing.T
 	for range places {
 		require.NoError(t, <-results)
 	}
-	require.NoError(t, look(true), "there is a place again")
+	require.NoError(t, lookBy(v, behind(t, "another")), "there is a place again")
 }

@@ -1,6 +1,7 @@
 package egress
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"strings"
@@ -63,6 +64,12 @@ func (u Upload) Store() Store {
 	default:
 		return StoreLocal
 	}
+}
+
+// Name tells stores apart that may fail on their own: the endpoint, or else the bucket or account.
+// It is empty for StoreLocal and StoreNewer.
+func (u Upload) Name() string {
+	return cmp.Or(u.S3.GetEndpoint(), u.S3.GetBucket(), u.GCP.GetBucket(), u.Azure.GetAccountName(), u.AliOSS.GetEndpoint())
 }
 
 // Destination is where one output of a request writes. It may hold credentials: it must never be
