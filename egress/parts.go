@@ -37,8 +37,6 @@ type Part struct {
 	Info Info     `json:"info"`
 	// EventID is LiveKit's ID of the webhook event of its end, under which the end was announced.
 	EventID string `json:"event_id,omitempty"`
-	// Paths is the number of the part whose paths it wrote to, if not its own.
-	Paths int `json:"paths,omitempty"`
 	// Storage is the storage profile that its media went to, if the start filled one in.
 	Storage string `json:"storage,omitempty"`
 	// Media is what verify found of this part, nil until then.
@@ -108,9 +106,6 @@ func (s *State) NextPart() {
 	s.Parts = append(s.Parts, ended)
 }
 
-// PathsOf returns the number of the part whose paths the egress writes to.
-func (s *State) PathsOf() int { return cmp.Or(s.Paths, s.Part) }
-
 // part returns the result of the part that has ended.
 func (s *State) part() Part {
 	m := s.Latest.Proto()
@@ -118,7 +113,7 @@ func (s *State) part() Part {
 		Number: s.Part, EgressID: s.ID, Status: s.Status, EndedBy: s.EndedBy, Because: Clip(cmp.Or(s.LostBecause, m.GetError()), maxBecause),
 		StartedAt: unixNano(cmp.Or(m.GetStartedAt(), s.NewsAt.UnixNano())),
 		EndedAt:   unixNano(cmp.Or(m.GetEndedAt(), s.NewsAt.UnixNano())),
-		HeardAt:   s.NewsAt, Corrects: s.Corrects, ToldAs: s.ToldAs, Info: s.Latest.short(longestEarlier), Media: s.Media, Paths: s.Paths, Storage: s.Storage,
+		HeardAt:   s.NewsAt, Corrects: s.Corrects, ToldAs: s.ToldAs, Info: s.Latest.short(longestEarlier), Media: s.Media, Storage: s.Storage,
 	}
 	p.EventID = idOf(s.Event)
 	p.Missed, p.MissedBecause = s.missed()
@@ -170,7 +165,7 @@ func (s *State) CorrectPart(o Observation) (State, bool) {
 	if i < 0 || s.rankOf(o) != rankEnded || !s.Parts[i].endsAgain(o.Info) {
 		return State{}, false
 	}
-	past := s.pastPart(s.Parts[i].Number, s.Parts[i].Paths, o)
+	past := s.pastPart(s.Parts[i].Number, o)
 	past.Named = (&State{Latest: s.Parts[i].Info}).namedBefore(o)
 	past.Storage = cmp.Or(s.Parts[i].Storage, past.Storage)
 	past.Corrects, past.ToldAs = s.Parts[i].Status, wrongs(s.Parts[i].ToldAs, s.Parts[i].Corrects)
@@ -182,9 +177,9 @@ func (s *State) CorrectPart(o Observation) (State, bool) {
 }
 
 // pastPart returns an earlier part, which the observation shows ended, as a state to be delivered.
-func (s *State) pastPart(number, paths int, o Observation) State {
+func (s *State) pastPart(number int, o Observation) State {
 	return State{
-		Terms: s.Terms, Phase: Settled, Started: true, Part: number, Paths: paths, ID: o.Info.ID(), Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
+		Terms: s.Terms, Phase: Settled, Started: true, Part: number, ID: o.Info.ID(), Latest: o.Info, NewsAt: o.HeardAt, NewsBy: o.Source,
 		Outcome: o.outcome(),
 	}
 }

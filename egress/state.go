@@ -35,9 +35,6 @@ type State struct {
 	// PartsTold says that a redelivery leaves the earlier parts out: they were announced as they
 	// are.
 	PartsTold bool `json:"parts_told,omitempty"`
-	// Paths is the number of the part whose paths it writes to, if not its own: it was started
-	// before it became this part.
-	Paths int `json:"paths,omitempty"`
 	// Restarts is how many parts we started because the one before had ended too early.
 	Restarts int    `json:"restarts,omitempty"`
 	ID       string `json:"id"`      // the egress ID that the first confirmation bound to this part

@@ -27,9 +27,8 @@ func (s *State) CanTakeOver(o Observation) bool {
 // announced all the same. A stop that was requested applies to it, too.
 func (s *State) TakeOver(o Observation) {
 	stopped, at, by, delivered := s.Stopped, s.StoppedAt, s.StoppedBy, s.Phase == Delivered
-	paths := s.PathsOf()
 	s.NextPart()
-	s.Started, s.Paths = true, paths
+	s.Started = true
 	s.noTwin(o.Info.ID())
 	if s.Stopped, s.StoppedAt, s.StoppedBy, s.StopDue = stopped, at, by, stopped != ""; s.StopDue {
 		s.ExpectEnd(o.HeardAt)
@@ -81,8 +80,8 @@ func (s *State) Undecided(o Observation) bool {
 // one, and returns it as a state to be delivered: it was recorded, and the caller may have been
 // told of it.
 func (s *State) Precede(o Observation) State {
-	past := s.pastPart(s.Part, s.Paths, o)
+	past := s.pastPart(s.Part, o)
 	s.Parts = append(slices.Clone(s.Parts), past.part())
-	s.Paths, s.Part = s.PathsOf(), s.Part+1
+	s.Part++
 	return past
 }

@@ -222,24 +222,3 @@ func TestAnotherEgressWaitsUntilItIsKnownWhatItIs(t *testing.T) {
 		require.Equal(t, tc.want, s.Undecided(other(t, "EG_2", tc.seen)), name)
 	}
 }
-
-// A part's number is known when it has ended; its paths are known when it is started.
-func TestAnEgressWritesInThePathsOfThePartThatItWasStartedAs(t *testing.T) {
-	t.Parallel()
-	s := egress.State{Phase: egress.Watching, ID: "EG_1", Part: 1, Started: true}
-	for n, id := range []string{"EG_2", "EG_3"} {
-		past := s.Precede(otherEnded(t, id, 6))
-		require.Equal(t, [2]int{n + 1, 1}, [2]int{past.Part, past.PathsOf()})
-		require.Equal(t, [2]int{n + 2, 1}, [2]int{s.Part, s.PathsOf()})
-	}
-
-	s.Status = egress.Lost
-	s.TakeOver(otherEnded(t, "EG_4", 60)) // a start of the same request, past Temporal
-	require.Equal(t, [2]int{4, 1}, [2]int{s.Part, s.PathsOf()})
-	corrected, ok := s.CorrectPart(otherEnded(t, "EG_1", 50))
-	require.True(t, ok)
-	require.Equal(t, [2]int{3, 1}, [2]int{corrected.Part, corrected.PathsOf()})
-
-	s.NextPart() // which we start ourselves
-	require.Equal(t, [2]int{5, 5}, [2]int{s.Part, s.PathsOf()})
-}

@@ -96,7 +96,7 @@ func (e *run) verifyOn(ctx workflow.Context, of *egress.State, name string, coun
 // announced meanwhile.
 func (e *run) lookAtMedia(ctx workflow.Context, opts workflow.ActivityOptions, of *egress.State, behind bool) (v activities.Verified, err error) {
 	err = workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), verification.Verify, activities.VerifyRequest{
-		RequestID: e.id, Input: e.in, Part: of.PathsOf(), Info: of.MediaInfo(), Status: of.Status, Storage: of.Storage,
+		RequestID: e.id, Input: e.in, Part: of.Part, Info: of.MediaInfo(), Status: of.Status, Storage: of.Storage,
 		HeardAt: of.NewsAt, For: of.VerifyFor, Behind: behind,
 	}).Get(ctx, &v)
 	return v, err
