@@ -31,11 +31,10 @@ func (w *Workflows) Egress(ctx workflow.Context, arg egress.Argument) (egress.Ve
 		if err := e.watch(ctx); err != nil {
 			return egress.Verdict{}, err
 		}
-		wait := recoverBackoff(e.Status, e.Part+1)
-		next := workflow.Now(ctx).Add(wait)
+		next := e.nextPartAt(ctx)
 		e.foldTwins(ctx, next)
 		if e.Recoverable(next) {
-			e.startAgain(ctx, wait)
+			e.startAgain(ctx)
 			continue
 		}
 		e.awaitWebhook(ctx)

@@ -10,9 +10,15 @@ import (
 	"github.com/reelkeeper/reelkeeper/egress"
 )
 
+// nextPartAt returns when a next part would be started if it were decided on now.
+func (e *run) nextPartAt(ctx workflow.Context) time.Time {
+	return workflow.Now(ctx).Add(recoverBackoff(e.Status, e.Part+1))
+}
+
 // startAgain continues, after a wait, with the next part of a recording whose egress ended too
 // early while its room is live. Meanwhile this part's end is announced; nobody waits for that.
-func (e *run) startAgain(ctx workflow.Context, wait time.Duration) {
+func (e *run) startAgain(ctx workflow.Context) {
+	wait := recoverBackoff(e.Status, e.Part+1)
 	e.log.Warn("to be restarted as the next part", "egressID", e.ID, "status", e.Status, "part", e.Part+1)
 	e.disarm()
 	e.reportEnd(ctx)

@@ -75,7 +75,7 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (now eg
 	if e.Stopped == "" { // else neither is to go on
 		in.Room = e.Room(e.sum.Room)
 	}
-	if e.MayHaveNext(workflow.Now(ctx).Add(recoverBackoff(e.Status, e.Part+1))) {
+	if e.MayHaveNext(e.nextPartAt(ctx)) {
 		in.After = activities.AfterPart{Part: e.Part, Began: egress.Began(e.Latest.Proto())}
 	}
 	if in.Over && in.Bound == "" {

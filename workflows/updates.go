@@ -57,7 +57,7 @@ func (e *run) awaitStart(ctx workflow.Context, u egress.StartUpdate) (egress.Inf
 
 // stillRuns refuses a stop of a recording that is over and that no next part will follow.
 func (e *run) stillRuns(ctx workflow.Context, _ egress.StopUpdate) error {
-	if e.Phase == egress.Delivered || e.Phase == egress.Settled && !e.Early() && !e.Recoverable(workflow.Now(ctx)) {
+	if e.Phase == egress.Delivered || e.Phase == egress.Settled && !e.Early() && !e.Recoverable(e.nextPartAt(ctx)) {
 		return toCaller(egress.CannotStop(e.Status))
 	}
 	return nil

@@ -202,3 +202,22 @@ func TestAStartThatIsTakenBackAndFindsAPartThatWasToldIsOver(t *testing.T) {
 	require.Equal(t, egress.StopRequested, v.Stopped)
 	require.Len(t, *starts, 2)
 }
+
+// The recording is being announced, and its longest duration has not passed yet.
+func TestAStopOfARecordingThatIsOverBeforeANextPartCouldBeginIsRefused(t *testing.T) {
+	t.Parallel()
+	l, starts := recovering(t, 1)
+	l.announce = func(egress.Event) error { return l.downFor(time.Minute, 10*time.Second) }
+	l.webhook(time.Second, egress.EventUpdated, part(1, active, 1))
+	l.webhook(15*time.Second, egress.EventEnded, part(1, failed, 15))
+	var told error
+	l.at(15200*time.Millisecond, func() { l.askStop("stop", &told) })
+	in := plainInput(t)
+	in.MaxDuration = egress.Duration(15500 * time.Millisecond)
+
+	v := l.mustRun(in)
+
+	require.ErrorContains(t, told, "cannot be stopped")
+	require.Empty(t, v.Stopped)
+	require.Len(t, *starts, 1)
+}
