@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	enumspb "go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/temporal"
 
@@ -90,8 +89,10 @@ func recordNextParts(t *testing.T, write func(name string, events []*historypb.H
 		stopped <- err
 	}()
 	w.want("that is taken back", func() bool {
-		return slices.ContainsFunc(w.history("r-enough"), func(e *historypb.HistoryEvent) bool {
-			return e.GetEventType() == enumspb.EVENT_TYPE_MARKER_RECORDED
+		events := w.history("r-enough")
+		return slices.ContainsFunc(events, func(e *historypb.HistoryEvent) bool {
+			of := e.GetActivityTaskCancelRequestedEventAttributes().GetScheduledEventId()
+			return of > 0 && runs(events[of-1:of], egress.ActivityStart) == 1
 		})
 	})
 	w.fake.SetDown(false)

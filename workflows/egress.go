@@ -93,7 +93,7 @@ func (e *run) watch(ctx workflow.Context) error {
 func (e *run) doDue(ctx workflow.Context) {
 	switch e.Due(workflow.Now(ctx)) {
 	case egress.ActWithdraw:
-		e.withdraw(ctx)
+		e.withdraw()
 	case egress.ActStop:
 		e.stop(ctx)
 	case egress.ActProbe:

@@ -40,17 +40,13 @@ func (e *run) startAgain(ctx workflow.Context) {
 // errEnough is why a part was not started: a stop was asked for before.
 var errEnough = errors.New("a stop was asked for")
 
-// withdrawsStarts is the change since which a stop takes back the start of a part.
-const withdrawsStarts = "withdraw the start of a part"
-
 // withdraw takes back the start of a later part, since a stop was asked for. A part that LiveKit
 // has begun all the same is stopped. An answer that bound no egress leaves nothing to take back.
-func (e *run) withdraw(ctx workflow.Context) {
-	if e.withdrawn || e.starting == nil || workflow.GetVersion(ctx, withdrawsStarts, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-		return
+func (e *run) withdraw() {
+	if e.starting != nil && !e.withdrawn {
+		e.withdrawn = true
+		e.starting.cancel()
 	}
-	e.withdrawn = true
-	e.starting.cancel()
 }
 
 // interrupted reports whether a start was broken off when LiveKit may have been asked.
