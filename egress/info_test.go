@@ -143,3 +143,10 @@ func TestWhichInfosSayThatAnEgressHasEnded(t *testing.T) {
 		require.Equal(t, want, infoOf(t, "EG_1", status).Ended(), status)
 	}
 }
+
+func TestAnEgressThatFailedBeforeItBeganCountsFromItsEnd(t *testing.T) {
+	t.Parallel()
+	require.EqualValues(t, 5, egress.Began(&livekit.EgressInfo{StartedAt: 5, EndedAt: 9}))
+	require.EqualValues(t, 9, egress.Began(&livekit.EgressInfo{EndedAt: 9}))
+	require.Zero(t, egress.Began(&livekit.EgressInfo{}))
+}

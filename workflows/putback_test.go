@@ -69,30 +69,6 @@ func TestAPartThatARestoreForgotIsNoEarlierPartOnceItHasEnded(t *testing.T) {
 	require.ElementsMatch(t, []lk.EgressStatus{lk.EgressStatus_EGRESS_LIMIT_REACHED, complete}, l.toldOf())
 }
 
-// What ended before that end is no later part of it.
-func TestAPartThatFailedBeforeItBeganCountsFromItsEnd(t *testing.T) {
-	t.Parallel()
-	l, starts := recovering(t, 1)
-	var after activities.AfterPart
-	l.twin = func(in activities.TwinRequest) (activities.TwinAnswer, error) {
-		after = in.After
-		if in.Bound != "" {
-			return activities.TwinAnswer{}, failure(egress.Unreachable, "no answer")
-		}
-		return activities.TwinAnswer{Later: true}, nil
-	}
-	l.at(5*time.Second, func() { l.SignalWorkflow(egress.SignalReconciled, webhook(t, "", part(2, active, 5))) })
-	never := part(1, failed, 9)
-	never.StartedAt = 0
-	l.webhook(10*time.Second, egress.EventEnded, never)
-	l.webhook(5*time.Minute, egress.EventEnded, part(2, complete, 300))
-
-	l.mustRun(plainInput(t))
-
-	require.Len(t, *starts, 2)
-	require.Equal(t, activities.AfterPart{Part: 1, Began: never.EndedAt}, after)
-}
-
 // What ended before a run began is another recording, unless an earlier start may have begun it.
 func TestAStartSaysSinceWhenItsEgressCanBe(t *testing.T) {
 	t.Parallel()

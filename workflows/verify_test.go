@@ -349,28 +349,6 @@ func TestWhatWasFoundOfAPartStandsWhenTheNextOneIsRefused(t *testing.T) {
 	require.Equal(t, egress.MediaMissing, v.Media)
 }
 
-// A twin is told as an earlier part: the bound egress is the second then, and writes where it
-// was told to as the first.
-func TestMediaIsLookedForWhereItWasToldToBeWritten(t *testing.T) {
-	t.Parallel()
-	asked := map[string]int{}
-	l := looking(t, 2*time.Minute, func(in activities.VerifyRequest) (activities.Verified, error) {
-		asked[in.Info.ID()] = in.Part
-		return found(egress.MediaPresent, ""), nil
-	})
-	l.poll = l.nothingNew
-	l.webhook(time.Second, egress.EventUpdated, stored(egressID, active))
-	l.webhook(2*time.Second, egress.EventUpdated, stored("EG_2", active))
-	l.webhook(3*time.Second, egress.EventEnded, stored("EG_2", complete))
-	l.webhook(5*time.Minute, egress.EventEnded, stored(egressID, complete))
-
-	v := l.mustRun(plainInput(t))
-
-	require.Len(t, v.Parts, 2)
-	require.Equal(t, 2, v.Parts[1].Number)
-	require.Equal(t, map[string]int{egressID: 1, "EG_2": 1}, asked)
-}
-
 // LiveKit's egress service reports the end of a killed recorder with the names of the start.
 func TestMediaOfAKilledRecorderIsLookedForUnderTheNamesThatItGave(t *testing.T) {
 	t.Parallel()
