@@ -18,7 +18,7 @@ func TestWhatAnAttemptNotesForTheNextIsReadAfterAnUpgrade(t *testing.T) {
 	}{
 		"a poll": {&sight{}, `{
 			"missing_since": "2026-05-04T12:00:01Z", "room_gone": "2026-05-04T12:00:02Z", "recorder_gone": "2026-05-04T12:00:03Z", "seen": true,
-			"end_expected": "2026-05-04T12:00:04Z", "idle_since": "2026-05-04T12:00:05Z", "ending": true, "attempt": 6
+			"end_expected": "2026-05-04T12:00:04Z", "idle_since": "2026-05-04T12:00:05Z", "ending": true, "end_attempt": 6
 		}`},
 		"a look at media": {&egress.MediaReport{}, `{"media": "truncated", "because": "it is too short", "files": [{
 			"kind": "segments", "path": "daily/", "location": "s3://bucket/daily/", "count": 1, "size": 2, "want": 3, "length": "4s", "media": "truncated", "silent": true, "unfinished": true

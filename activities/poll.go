@@ -22,9 +22,9 @@ type PollRequest struct {
 	Have        livekit.EgressStatus `json:"have"`           // any status further along is news
 	Outlook     egress.Outlook       `json:"outlook"`
 	Policy      egress.Policy        `json:"policy"`
-	From        time.Time            `json:"from"`           // not before; zero: at once
-	Until       time.Time            `json:"until"`          // answer then, with or without news; zero: never
-	WebhookSeen bool                 `json:"told,omitempty"` // a webhook of this egress has come
+	From        time.Time            `json:"from"`                   // not before; zero: at once
+	Until       time.Time            `json:"until"`                  // answer then, with or without news; zero: never
+	WebhookSeen bool                 `json:"webhook_seen,omitempty"` // a webhook of this egress has come
 	// Doubt asks for an answer as soon as it is known whether the recorder is in its room.
 	Doubt bool `json:"doubt,omitempty"`
 	// Seen says that the egress's own participant has been in the room.
@@ -222,7 +222,7 @@ type sight struct {
 	EndExpected  time.Time `json:"end_expected"`
 	IdleSince    time.Time `json:"idle_since,omitzero"` // since when it has not begun though somebody publishes
 	Ending       bool      `json:"ending"`              // it is uploading, which may take as long as it needs
-	EndAttempt   int32     `json:"attempt"`             // the attempt that first saw the end coming
+	EndAttempt   int32     `json:"end_attempt"`         // the attempt that first saw the end coming
 }
 
 func recall(ctx context.Context, in PollRequest) sight {

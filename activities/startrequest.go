@@ -26,7 +26,7 @@ type StartRequest struct {
 	NotAfter time.Time `json:"not_after,omitzero"`
 	// OnlyLook says that the start is searched for, and not made: an earlier activity handed it
 	// back to its caller, or a stop was asked for.
-	OnlyLook bool `json:"handed_back,omitempty"`
+	OnlyLook bool `json:"only_look,omitempty"`
 	// RunID is the run that asked for it. After a reset, another run sends it again.
 	RunID string `json:"run_id,omitempty"`
 	// Since is when the previous part began, for the first one when that run did, unless an earlier

@@ -56,7 +56,7 @@ type State struct {
 
 	Corrects     Status   `json:"corrects,omitempty"`      // the status that was delivered before, and was wrong
 	ToldAs       []Status `json:"told_as,omitempty"`       // those delivered before that one, each once
-	WebhookSeen  bool     `json:"told,omitempty"`          // a webhook of this egress has come, and was news
+	WebhookSeen  bool     `json:"webhook_seen,omitempty"`  // a webhook of this egress has come, and was news
 	RecorderSeen bool     `json:"recorder_seen,omitempty"` // a look has found its own participant in the room
 
 	Stopped   StopReason `json:"stopped,omitempty"`
