@@ -106,15 +106,6 @@ func TestALookThatSomebodyWaitsForGoesFirst(t *testing.T) {
 			},
 			want: 1,
 		},
-		"a round suspects it": {
-			terms: func(*egress.Policy) {},
-			news: func(c client.Client, id string) error {
-				e, err := egress.LookEvent(egressID, time.Unix(1, 0))
-				require.NoError(t, err)
-				return c.SignalWorkflow(t.Context(), id, "", egress.SignalReconciled, e)
-			},
-			want: 1,
-		},
 		"its failure is held": {
 			terms: func(p *egress.Policy) { p.HoldFor = soon },
 			news: func(c client.Client, id string) error {

@@ -382,7 +382,7 @@ func (e *run) poll(ctx workflow.Context) {
 	e.disarm()
 	e.armed, e.AskedFrom = p, p.look
 	opts := as(pollOptions, pollOptions.Summary+" ("+string(p.outlook)+")")
-	if e.Phase == egress.Held || p.outlook == egress.OutlookEnding || p.look.Equal(e.SuspectedAt) { // a next part, or a verdict, waits for it
+	if e.Phase == egress.Held || p.outlook == egress.OutlookEnding { // a next part, or a verdict, waits for it
 		opts.Priority = urgent
 	}
 	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, opts))
