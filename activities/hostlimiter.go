@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A worker runs 1,000 activities at a time, including starts and stops of recordings. Those that
+// A worker runs 3,000 activities at a time, including starts and stops of recordings. Those that
 // wait for a slot at a host are a small part of them, and wait only for a moment.
 const (
 	longestWait  = 2 * time.Second // at a consumer that takes 50 ms, a slot is free sooner

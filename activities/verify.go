@@ -50,10 +50,11 @@ type VerificationConfig struct {
 
 // Verification holds the activity that looks for the media.
 type Verification struct {
-	cfg    VerificationConfig
-	places chan struct{}
+	cfg VerificationConfig
+
 	mu     sync.Mutex
-	behind map[string]int // looks under way for which nobody waits, by store
+	looks  int            // under way
+	behind map[string]int // of those, the ones for which nobody waits, by store
 }
 
 // mostLooks is the most looks at media under way at once in a process: a look at a day of short
@@ -64,7 +65,7 @@ const mostLooks = 16
 
 // NewVerification returns the activity.
 func NewVerification(cfg VerificationConfig) *Verification {
-	return &Verification{cfg: cfg, places: make(chan struct{}, mostLooks), behind: map[string]int{}}
+	return &Verification{cfg: cfg, behind: map[string]int{}}
 }
 
 // VerifyRequest is the argument of Verify.
@@ -149,52 +150,47 @@ func keptReport(ctx context.Context) (kept *egress.MediaReport) {
 // inspect does one look, if a slot is free. whole says that there was time to play everything that
 // is to be played.
 func (v *Verification) inspect(ctx context.Context, in VerifyRequest, to []egress.Destination) (report egress.MediaReport, whole bool, err error) {
-	full := &egress.Error{Reason: egress.HeldBack, Message: "as many looks at media as may be are under way"}
-	if in.Behind {
-		leave, ok := v.enter(to)
-		if !ok {
-			return report, false, full
-		}
-		defer leave()
+	leave, ok := v.enter(in, to)
+	if !ok {
+		return report, false, &egress.Error{Reason: egress.HeldBack, Message: "as many looks at media as may be are under way"}
 	}
-	select {
-	case v.places <- struct{}{}:
-		defer func() { <-v.places }()
-	default:
-		return report, false, full
-	}
+	defer leave()
 	l := &looker{cfg: v.cfg, in: in}
 	defer l.close()
 	report, err = l.report(ctx, to)
 	return report, !l.hurried, err
 }
 
-// enter counts a look for which nobody waits at its stores, if each of them leaves that much free.
-func (v *Verification) enter(to []egress.Destination) (leave func(), ok bool) {
+// enter takes a slot for a look; for one for which nobody waits, only if each of its stores leaves that
+// many free.
+func (v *Verification) enter(in VerifyRequest, to []egress.Destination) (leave func(), ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	free, stores := mostLooks/2-len(v.places), map[string]bool{}
-	for _, d := range to {
-		stores[d.Upload.Name()] = true
+	free, stores := mostLooks-v.looks, map[string]bool{}
+	if in.Behind {
+		free -= mostLooks / 2
+		for _, d := range to {
+			stores[d.Upload.Name()] = true
+		}
 	}
 	ok = free > 0
 	for name := range stores {
 		ok = ok && v.behind[name] < free
 	}
-	if !ok {
-		return nil, false
+	if ok {
+		v.count(1, stores)
 	}
-	for name := range stores {
-		v.behind[name]++
-	}
-	return func() { v.leave(stores) }, true
+	return func() {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		v.count(-1, stores)
+	}, ok
 }
 
-func (v *Verification) leave(stores map[string]bool) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+func (v *Verification) count(n int, stores map[string]bool) {
+	v.looks += n
 	for name := range stores {
-		if v.behind[name]--; v.behind[name] == 0 {
+		if v.behind[name] += n; v.behind[name] == 0 {
 			delete(v.behind, name)
 		}
 	}
