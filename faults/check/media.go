@@ -25,9 +25,9 @@ func (r *recorded) stored() string {
 	}
 }
 
-// media judges the last word on the media of an egress.
+// media judges the last word on the media of an egress that has ended.
 func (j *judge) media(e *recorded, last announcement) {
-	if !j.rules.Media || last.status != complete && last.status != limited {
+	if !j.rules.Media || len(e.ends) == 0 || last.status != complete && last.status != limited {
 		return
 	}
 	j.figures.Media[last.media]++

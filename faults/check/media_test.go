@@ -71,3 +71,11 @@ func TestTheWordOnTheMediaIsTheStores(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatIsToldOfAnEndThatNeverWasIsJudgedByThatAlone(t *testing.T) {
+	t.Parallel()
+	looking := rules
+	looking.Media = true
+	l := accepted().records("EG_1", 1).dies(4).told(6, "EV_1", "EG_1", complete, "").media(unchecked)
+	require.Equal(t, map[Kind]int{KindEarly: 1, KindWrong: 1}, countedBy(looking, l))
+}
