@@ -244,17 +244,24 @@ func TestMediaThatIsLateIsWaitedFor(t *testing.T) {
 	require.Equal(t, egress.MediaPresent, v.Media, v.MediaBecause)
 }
 
-// A store that is down delays the announcement for its time and no longer; the look is repeated
-// once the store is back.
-func TestAStoreThatIsDownHoldsNobodyUp(t *testing.T) {
-	t.Parallel()
-	store := newS3Store(t)
-	w := newMediaWorld(t, store, func(environ map[string]string) { environ["REELKEEPER_VERIFY_FOR"] = "1s" })
+// toldWhileAway records the room "down", whose end is told while its store is away.
+func toldWhileAway(t *testing.T, store *s3Store) (w *world, egressID string) {
+	t.Helper()
+	w = newMediaWorld(t, store, func(environ map[string]string) { environ["REELKEEPER_VERIFY_FOR"] = "1s" })
 	w.startWorker()
 	store.set(true)
 	w.room("down", fakelivekit.RoomScript{Call: 2 * time.Second})
 	id := store.record(w, "down").Info.Proto().GetEgressId()
 	w.want("the consumer is told", func() bool { return len(w.consumer.told(id)) == 1 })
+	return w, id
+}
+
+// A store that is down delays the announcement for its time and no longer; the look is repeated
+// once the store is back.
+func TestAStoreThatIsDownHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	store := newS3Store(t)
+	w, id := toldWhileAway(t, store)
 	s := w.state("down")
 	require.Equal(t, egress.MediaUnchecked, s.Media.Media)
 	require.Equal(t, egress.Settled, s.Phase, "the look is still to come")

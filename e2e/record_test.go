@@ -144,12 +144,7 @@ func recordCorrected(t *testing.T, write func(name string, events []*historypb.H
 func recordLooks(t *testing.T, write func(name string, events []*historypb.HistoryEvent)) {
 	t.Helper()
 	store := newS3Store(t)
-	w := newMediaWorld(t, store, func(environ map[string]string) { environ["REELKEEPER_VERIFY_FOR"] = "1s" })
-	w.startWorker()
-	store.set(true)
-	w.room("down", fakelivekit.RoomScript{Call: 2 * time.Second})
-	id := store.record(w, "down").Info.Proto().GetEgressId()
-	w.want("the consumer is told", func() bool { return len(w.consumer.told(id)) == 1 })
+	w, _ := toldWhileAway(t, store)
 	store.set(false)
 	behind := w.closed("down")
 	require.Equal(t, 2, runs(behind, "Verify"))

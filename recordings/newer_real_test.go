@@ -35,11 +35,7 @@ func recorded(t *testing.T, ctx context.Context, c *Client, id, input string, by
 		_, err = c.cfg.Temporal.ExecuteWorkflow(ctx, o, egress.WorkflowType, json.RawMessage(input))
 	}
 	must(t, err)
-	_, err = c.Stop(ctx, id)
-	must(t, err)
-	v, err := c.Wait(ctx, id)
-	must(t, err)
-	return v
+	return stopped(t, ctx, c, id)
 }
 
 // Starters are set back to an older version while workers of the newer one still run.

@@ -43,7 +43,13 @@ func over(t *testing.T, ctx context.Context, c *Client, w *standIn, name string)
 	w.open(id)
 	_, err := c.Start(ctx, egress.StartOptions{RequestID: id, Request: roomRequest(id)})
 	must(t, err)
-	_, err = c.Stop(ctx, id)
+	return stopped(t, ctx, c, id)
+}
+
+// stopped stops a recording, and returns its verdict.
+func stopped(t *testing.T, ctx context.Context, c *Client, id string) egress.Verdict {
+	t.Helper()
+	_, err := c.Stop(ctx, id)
 	must(t, err)
 	v, err := c.Wait(ctx, id)
 	must(t, err)
