@@ -9,8 +9,9 @@ import (
 )
 
 // observe passes an egress event to its workflow: the one that the token in the URL names, else the
-// one that the echoed token names, else the one with the egress ID: of a stray that is its workflow's
-// name, by which it is found also while visibility lags. A workflow that has closed ends the search; one that does not exist does not: a start that went past Temporal may be adopted under
+// one that the echoed token names, else the one with the egress ID. That is the name of a stray's
+// workflow, by which it is found also while visibility lags. A workflow that has closed ends the
+// search; one that does not exist does not: a start that went past Temporal may be adopted under
 // its egress ID, and is otherwise adopted now, as is one that only visibility still shows.
 func (h *Handler) observe(ctx context.Context, d *delivery) Reason {
 	if d.egressID() == "" {
