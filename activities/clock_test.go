@@ -67,11 +67,11 @@ func TestARoundHearsOfAnEndByTemporalsClock(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(t *testing.T) {
 		var span time.Duration
-		b := endedBefore(65 * time.Second)
+		began, b := time.Now(), endedBefore(65*time.Second)
 		r, _ := roundAhead(t, activities.NewReconciler(activities.ReconcilerConfig{
 			Grace: egress.Duration(time.Minute),
-			Endpoint: endpoint(func(_ context.Context, from, to time.Time) (egress.Reported, error) {
-				span = to.Sub(from)
+			Endpoint: endpoint(func(_ context.Context, _, to time.Time) (egress.Reported, error) {
+				span = to.Sub(began.Add(-65 * time.Second))
 				return egress.Reported{}, nil
 			}),
 		}, b, b, keys(t)), true)

@@ -37,3 +37,23 @@ func whyMissed(ctx context.Context, e Endpoint, info egress.Info, m egress.Miss)
 	m.Reported = reported
 	return egress.WhyMissed(m)
 }
+
+// reports are what the endpoint had reported by a moment, asked once for many ends.
+type reports struct {
+	at  time.Time // when it was asked
+	all egress.Ring
+	err error
+}
+
+// reportsOf asks an endpoint for all that it has reported. It takes up to 5 s.
+func reportsOf(ctx context.Context, e Endpoint, now time.Time) reports {
+	ctx, cancel := context.WithTimeout(ctx, endpointTimeout)
+	defer cancel()
+	r, err := e.Minutes(ctx, time.Time{}, now)
+	return reports{at: now, all: egress.Ring{Minutes: r.Minutes}, err: err}
+}
+
+// Minutes returns what it had reported about a span.
+func (r reports) Minutes(_ context.Context, from, to time.Time) (egress.Reported, error) {
+	return r.all.Between(from, to), r.err
+}

@@ -2,6 +2,7 @@ package activities_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"testing"
 	"time"
@@ -99,6 +100,57 @@ func TestAPollThatSeesNoEndAsksNobodyAboutIt(t *testing.T) {
 		require.Empty(t, look.Missed)
 		require.Empty(t, look.MissedBecause)
 	})
+}
+
+func TestARoundAsksTheEndpointOnceForAllEnds(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(t *testing.T) {
+		now := time.Now()
+		asked := 0
+		minute := func(from time.Duration, m egress.Minute) egress.Minute {
+			m.From, m.Every = now.Add(-from), egress.Duration(time.Minute)
+			m.Until, m.Due = m.From.Add(time.Minute), m.Every
+			return m
+		}
+		b := &told{both: &both{}, missed: map[string]egress.Missed{}}
+		for id, ended := range map[string]time.Duration{"EG_1": 10 * time.Minute, "EG_2": 5 * time.Minute, "EG_3": 2 * time.Minute} {
+			m := over(id)
+			m.EndedAt = now.Add(-ended).UnixNano()
+			b.items, b.running = append(b.items, m), append(b.running, workflowOf("r-"+id, id))
+		}
+		r, _ := roundAhead(t, activities.NewReconciler(activities.ReconcilerConfig{
+			Grace: egress.Duration(time.Minute),
+			Endpoint: endpoint(func(_ context.Context, from, to time.Time) (egress.Reported, error) {
+				asked++
+				ring := egress.Ring{Minutes: []egress.Minute{
+					minute(10*time.Minute, egress.Minute{Refused: 1}), minute(9*time.Minute, egress.Minute{}),
+					minute(5*time.Minute, egress.Minute{Unavailable: 1}), minute(4*time.Minute, egress.Minute{}),
+					minute(2*time.Minute, egress.Minute{Accepted: 1}), minute(time.Minute, egress.Minute{}),
+				}}
+				return ring.Between(from, to), nil
+			}),
+		}, b, b, keys(t)), true)
+		require.Equal(t, 3, r.Nudged)
+		require.Equal(t, map[string]egress.Missed{"EG_1": egress.MissedRefused, "EG_2": egress.MissedDown, "EG_3": egress.MissedUntried}, b.missed)
+		require.Equal(t, 1, asked)
+	})
+}
+
+// told remembers of which class the missed webhooks were that workflows were told of.
+type told struct {
+	*both
+	missed map[string]egress.Missed
+}
+
+func (b *told) Tell(ctx context.Context, requestID string, e egress.Event) (bool, error) {
+	var said struct{ Missed egress.Missed }
+	if err := json.Unmarshal(e.Raw(), &said); err != nil {
+		return false, err
+	}
+	b.mu.Lock()
+	b.missed[e.Proto().GetEgressInfo().GetEgressId()] = said.Missed
+	b.mu.Unlock()
+	return b.both.Tell(ctx, requestID, e)
 }
 
 // pollOf makes one attempt of a poll, with an endpoint.

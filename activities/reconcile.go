@@ -107,6 +107,7 @@ type round struct {
 	progress
 
 	clock   func() time.Time // Temporal's, in this attempt
+	reports func() reports   // the endpoint's, asked for at the first end
 	infos   map[string]*livekit.EgressInfo
 	shallow bool       // ended egresses cannot be listed
 	mu      sync.Mutex // measures run concurrently
@@ -122,6 +123,7 @@ type progress struct {
 
 func (a *Reconciler) resume(ctx context.Context, in RoundRequest) *round {
 	r := &round{Reconciler: a, clock: temporalsClock(ctx)}
+	r.reports = sync.OnceValue(func() reports { return reportsOf(ctx, a.cfg.Endpoint, r.clock()) })
 	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &r.progress) != nil {
 		r.progress = progress{Round: egress.Round{At: in.At, Anew: in.Anew, SoughtAt: in.SoughtAt, Stranded: in.Stranded}, Began: r.clock(), Deep: in.Deep}
 	}
@@ -367,10 +369,11 @@ func (r *round) listed(ctx context.Context, m *livekit.EgressInfo) (egress.Event
 		return egress.Event{}, err
 	}
 	info, err := e.Info()
-	if err != nil {
-		return egress.Event{}, err
+	if err != nil || r.cfg.Endpoint == nil || !info.Ended() {
+		return e, err
 	}
-	return e.WithMissed(whyMissed(ctx, r.cfg.Endpoint, info, egress.Miss{HeardAt: r.clock(), Unasked: true}))
+	known := r.reports()
+	return e.WithMissed(whyMissed(ctx, known, info, egress.Miss{HeardAt: known.at, Unasked: true}))
 }
 
 // now returns what is active and running now, together with the workflows that had closed before:
