@@ -179,12 +179,18 @@ func inOrder(a, b Listed) int {
 }
 
 // NotBefore returns the egresses without those that have ended and had begun before a time; all of
-// them for the zero time. LiveKit's clock, which says when they began, may differ.
+// them for the zero time.
 func NotBefore(items []*livekit.EgressInfo, at time.Time) []*livekit.EgressInfo {
 	return slices.DeleteFunc(slices.Clone(items), func(m *livekit.EgressInfo) bool {
-		began := Began(m)
-		return Ended(m.GetStatus()) && began > 0 && time.Unix(0, began).Before(at.Add(-clocksDiffer))
+		return Ended(m.GetStatus()) && beganBefore(m, at)
 	})
+}
+
+// beganBefore reports whether an egress began before a time; never before the zero time. LiveKit's
+// clock, which says when it began, may differ.
+func beganBefore(m *livekit.EgressInfo, at time.Time) bool {
+	began := Began(m)
+	return began > 0 && time.Unix(0, began).Before(at.Add(-clocksDiffer))
 }
 
 // OfToken returns the egress whose request carries a token of ours, nil if none does. Of several it

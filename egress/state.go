@@ -150,6 +150,13 @@ func (o Observation) outcome() Outcome {
 	return Outcome{Status: o.Info.StatusName(), EndedBy: o.Source, Event: o.Event, MissedWhy: o.Missed, MissedBecause: o.MissedBecause}
 }
 
+// EndsWhatBeganBefore reports whether an observation is of an end, past or near, of an egress that
+// began before a time.
+func (o Observation) EndsWhatBeganBefore(at time.Time) bool {
+	m := o.Info.Proto()
+	return (o.Final || rank(m.GetStatus()) >= rank(livekit.EgressStatus_EGRESS_ENDING)) && beganBefore(m, at)
+}
+
 // ObserveEvent makes an observation from a webhook event.
 func ObserveEvent(e Event, at time.Time) (Observation, error) {
 	info, err := e.Info()

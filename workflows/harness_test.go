@@ -92,6 +92,7 @@ func countedEnv(workflowID string, into client.MetricsHandler) *testsuite.TestWo
 
 func envOf(s *testsuite.WorkflowTestSuite, workflowID string) *testsuite.TestWorkflowEnvironment {
 	env := s.NewTestWorkflowEnvironment()
+	env.SetStartTime(time.Unix(1, 0)) // LiveKit's times count from there, too
 	env.SetDataConverter(payload.Converter())
 	env.SetStartWorkflowOptions(client.StartWorkflowOptions{ID: workflowID, TaskQueue: egress.TaskQueue})
 	env.SetTestTimeout(time.Minute)

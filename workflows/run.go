@@ -39,6 +39,7 @@ type run struct {
 	recording
 
 	// The start of the part.
+	since      time.Time // when the run began, if no earlier one may have started its first part; else zero
 	starting   *pending
 	withdrawn  bool  // a stop was asked for before this part began
 	lookedFor  bool  // it first looks for an earlier start of this part
@@ -128,6 +129,7 @@ func (w *Workflows) open(ctx workflow.Context, arg egress.Argument) (*run, workf
 		e.Started = true
 		e.ownTerms(ctx)
 	default:
+		e.since = sinceOf(workflow.GetInfo(ctx), in, workflow.Now(ctx))
 		e.start(ctx)
 	}
 	return e, ctx, nil

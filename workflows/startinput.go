@@ -43,16 +43,12 @@ func egressIDs(parts []egress.Part) (ids []string) {
 	return ids
 }
 
-// sinceOf returns when the part began that is before this one, by LiveKit's clock; or when the run
-// began, if no earlier one may have asked for its first part.
-func sinceOf(ctx workflow.Context, in egress.Input, before egress.Part) time.Time {
-	switch {
-	case before.Number > 0:
-		return time.Unix(0, egress.Began(before.Info.Proto()))
-	case in.Again || in.Unlisted:
+// sinceOf returns when the run began, or zero if an earlier one may have asked for its first part.
+func sinceOf(info *workflow.Info, in egress.Input, now time.Time) time.Time {
+	if in.Again || in.Unlisted || wasReset(info) {
 		return time.Time{}
 	}
-	return began(workflow.GetInfo(ctx), workflow.Now(ctx))
+	return began(info, now)
 }
 
 // began returns when the run began. One that a cron schedule began was there since the last one

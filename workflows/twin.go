@@ -17,6 +17,8 @@ import (
 //     of no other.
 //   - If it records another room, which somebody asked for with the same key past Temporal, it is
 //     left to record until it ends.
+//   - If a webhook tells of its end, and it began before this run, an earlier run of the same ID has
+//     announced it. A round tells of one that none has.
 func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 	id := o.Info.ID()
 	switch {
@@ -24,6 +26,9 @@ func (e *run) foreign(ctx workflow.Context, o egress.Observation) {
 		return
 	case !e.Orphaned() && e.elsewhere(o) && !o.Info.Ended():
 		e.log.Error("left to record, since it is of another room", "egressID", e.ID, "other", id)
+		return
+	case o.Source == egress.FromWebhook && o.EndsWhatBeganBefore(e.since):
+		e.log.Info("began before this run", "egressID", e.ID, "other", id)
 		return
 	case e.Undecided(o):
 		e.putAside(ctx, o)

@@ -21,14 +21,15 @@ func (e *run) start(ctx workflow.Context) {
 	ctx, cancel := workflow.WithCancel(workflow.WithActivityOptions(ctx, opts))
 	var before egress.Part
 	var notAfter time.Time
+	since := e.since
 	if n := len(e.Parts); e.Part > 1 {
 		before, notAfter = e.Parts[n-1], e.Until()
+		since = time.Unix(0, egress.Began(before.Info.Proto()))
 	}
 	if e.withdrawn {
 		notAfter = e.StoppedAt
 	}
 	in := inputOf(e.in, e.Part, workflow.GetInfo(ctx), workflow.Now(ctx))
-	since := sinceOf(ctx, in, before)
 	in.Again = in.Again || e.overdue(ctx, before) || e.Part > 1 && len(e.aside) > 0
 	e.lookedFor = in.Again
 	e.starting = &pending{kind: started, cancel: cancel, future: workflow.ExecuteActivity(ctx, livekit.Start, activities.StartRequest{
@@ -172,9 +173,10 @@ func (e *run) takeListed(ctx workflow.Context, ev egress.Event) {
 }
 
 // fold takes news of an egress from any source but a poll, which is for takeLook. While nobody
-// knows which egress is the bound one, news of one in another room is put aside.
+// knows which egress is the bound one, news of one in another room is put aside, and so is the end
+// of one from before this run.
 func (e *run) fold(ctx workflow.Context, o egress.Observation) {
-	if e.ID == "" && !e.Started && e.elsewhere(o) {
+	if e.ID == "" && !e.Started && (e.elsewhere(o) || o.EndsWhatBeganBefore(e.since)) {
 		e.putAside(ctx, o)
 		return
 	}
