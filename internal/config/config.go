@@ -64,7 +64,7 @@ type Door struct {
 	AdminListen string `env:"REELKEEPER_ADMIN_LISTEN" doc:"Address of the metrics and the codec endpoint."`
 
 	RequestTimeout time.Duration `env:"REELKEEPER_REQUEST_TIMEOUT" doc:"The longest that a caller of the front door waits. LiveKit's SDKs themselves give up after 10s."`
-	FailOpenAfter  DurationOrOff `env:"REELKEEPER_FAIL_OPEN_AFTER" doc:"How long a start waits for Temporal to accept it before it goes straight to LiveKit; off: it never does."`
+	FailOpenAfter  DurationOrOff `env:"REELKEEPER_FAIL_OPEN_AFTER" doc:"How long Temporal has to accept a start; a second later it goes straight to LiveKit; off: it never does."`
 	DeleteRoomWait DurationOrOff `env:"REELKEEPER_DELETE_ROOM_WAIT" doc:"How long DeleteRoom, which first stops the room's egresses, waits for their end before it deletes the room; off: it neither stops them nor waits."`
 }
 
