@@ -32,15 +32,15 @@ func (s *State) conclude(o Observation) {
 	}
 }
 
-// HoldBack holds an end that came before the start was answered: only the answer brought the
+// HoldEarly holds an end that came before the start was answered: only the answer brought the
 // policy that says how long to hold it.
-func (s *State) HoldBack() {
+func (s *State) HoldEarly() {
 	if s.Phase == Settled && s.brokeOffUnasked() && s.Policy.HoldFor > 0 {
 		s.Phase, s.HeldSince = Held, s.NewsAt
 	}
 }
 
-// Early reports whether the end came before the start was answered, so that HoldBack may still
+// Early reports whether the end came before the start was answered, so that HoldEarly may still
 // hold it.
 func (s *State) Early() bool { return s.Phase == Settled && !s.Started && s.brokeOffUnasked() }
 

@@ -131,7 +131,7 @@ func TestWhatIsDeliveredIsNotHeldBack(t *testing.T) {
 	s := &egress.State{Phase: egress.Requested}
 	s.Observe(observed(infoAt(t, failed, 20, 0), minute))
 	s.Phase, s.Policy.HoldFor = egress.Delivered, egress.Duration(minute)
-	s.HoldBack()
+	s.HoldEarly()
 	require.Equal(t, egress.Delivered, s.Phase)
 	require.Zero(t, s.HeldSince)
 }
@@ -252,7 +252,7 @@ func TestAStopBeforeTheStartIsAnsweredIsForTheSecondRun(t *testing.T) {
 	}
 	answered := func(s *egress.State) {
 		s.Started, s.Policy = true, egress.DefaultPolicy()
-		s.HoldBack()
+		s.HoldEarly()
 	}
 	for name, after := range map[string]time.Duration{"at that moment": 0, "later": minute} {
 		t.Run(name, func(t *testing.T) {

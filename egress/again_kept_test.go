@@ -45,6 +45,6 @@ func TestAStopAfterTheEndOfWhatWasStoppedPastUsHoldsItNot(t *testing.T) {
 	s.WantStop(egress.StopCancelled, noon.Add(2*minute))
 	require.False(t, s.Early())
 	s.Started, s.Policy = true, egress.DefaultPolicy()
-	s.HoldBack()
+	s.HoldEarly()
 	require.Equal(t, egress.Settled, s.Phase)
 }

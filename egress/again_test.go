@@ -387,7 +387,7 @@ func TestAnEndBeforeTheStartIsAnsweredIsHeldOnceItIs(t *testing.T) {
 				s.Observe(o)
 			}
 			s.Started, s.Policy.HoldFor = true, tc.hold
-			s.HoldBack()
+			s.HoldEarly()
 			require.Equal(t, tc.want, s.Phase)
 			require.Equal(t, tc.status, s.Latest.Proto().GetStatus())
 			if tc.want == egress.Held {

@@ -29,7 +29,7 @@ func (e *run) putAside(ctx workflow.Context, o egress.Observation) {
 		e.aside = append(e.aside, o)
 	}
 	if e.Started && e.asideDue == nil {
-		wait := egress.Doubled(asideFor, e.unanswered+1, asideAtMost)
+		wait := egress.Doubled(asideFor, e.failedStops+1, asideAtMost)
 		e.asideDue = &pending{kind: asideAgain, future: workflow.NewTimerWithOptions(ctx, wait,
 			workflow.TimerOptions{Summary: "before another egress of the request is dealt with again"})}
 	}
@@ -41,7 +41,7 @@ func (e *run) putAside(ctx workflow.Context, o egress.Observation) {
 // part can be started then.
 func (e *run) foldTwins(ctx workflow.Context, then time.Time) {
 	e.foldBut(ctx, func(o egress.Observation) bool {
-		return e.NumberOf(o.Info.ID()) > 0 || e.unanswered > 0 && e.Recoverable(then)
+		return e.NumberOf(o.Info.ID()) > 0 || e.failedStops > 0 && e.Recoverable(then)
 	})
 }
 

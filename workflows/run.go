@@ -67,10 +67,10 @@ type run struct {
 	toldBefore bool                     // the end is being announced already
 
 	// Other egresses of the request.
-	aside      []egress.Observation // those that could not be dealt with yet
-	asideDue   *pending
-	asStopped  map[string]egress.Info // twins as they were when they were stopped, by egress ID
-	unanswered int                    // stops of twins in a row that no worker answered, or that would have stopped a later part
+	aside       []egress.Observation // those that could not be dealt with yet
+	asideDue    *pending
+	asStopped   map[string]egress.Info // twins as they were when they were stopped, by egress ID
+	failedStops int                    // stops of twins in a row that no worker answered, or that would have stopped a later part
 }
 
 // answer is LiveKit's answer to a stop.

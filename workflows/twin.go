@@ -100,7 +100,7 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (now eg
 		return o, false, false
 	case a.Later: // the start of the next part finds it, once the bound one is over
 		e.log.Error("left alone, since it was started as a later part", "egressID", e.ID, "other", in.Twin)
-		e.unanswered++
+		e.failedStops++
 		return o, false, true
 	case a.BoundFailed.Known():
 		e.fold(ctx, egress.Observation{Info: a.BoundFailed, Source: egress.FromPoll, HeardAt: at})
@@ -109,9 +109,9 @@ func (e *run) stopUnlessGone(ctx workflow.Context, o egress.Observation) (now eg
 	}
 	reason := reasonOf(err)
 	if reason == egress.Unanswered {
-		e.unanswered++
+		e.failedStops++
 	} else {
-		e.unanswered = 0
+		e.failedStops = 0
 	}
 	return o, err == nil || reason == egress.NotFound || reason == egress.AlreadyOver, false
 }

@@ -69,7 +69,7 @@ func (e *run) takeStart(ctx workflow.Context, ev event) error {
 
 // takeBegun takes the answer to a start whose egress runs. With an error, only the answer was lost.
 func (e *run) takeBegun(ctx workflow.Context, s activities.Started, err error) {
-	e.Started, e.before, e.handedBack, e.unanswered = true, nil, nil, 0
+	e.Started, e.before, e.handedBack, e.failedStops = true, nil, nil, 0
 	if e.Part == 1 {
 		countStart(ctx, StartBegan)
 	} else if e.recovers {
@@ -78,10 +78,10 @@ func (e *run) takeBegun(ctx workflow.Context, s activities.Started, err error) {
 	if err != nil {
 		e.log.Warn("start failed, although a webhook shows that the egress runs", "egressID", e.ID, "error", err)
 		e.ownTerms(ctx)
-		e.HoldBack()
+		e.HoldEarly()
 	} else {
 		e.agree(s.Terms)
-		e.HoldBack()
+		e.HoldEarly()
 		for _, note := range s.Notes {
 			e.Note(workflow.Now(ctx), note)
 		}
