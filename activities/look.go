@@ -224,6 +224,7 @@ func (l *looker) play(ctx context.Context, until time.Time, w egress.Wanted, f *
 		f.Sound, err = l.cfg.Player.Sound(ctx, f.Size, length, read) // if it cannot tell, the sound stays unknown
 		f.Unheard = errors.Is(err, context.DeadlineExceeded)
 	}
+	l.hurried = l.hurried || f.Unplayed || f.Unheard
 }
 
 // reading returns a function that reads an object from an offset on.

@@ -52,7 +52,6 @@ func (l *looker) left(ctx context.Context, until time.Time, to []egress.Destinat
 			return err
 		}
 		l.play(ctx, until, w, &found)
-		l.hurried = l.hurried || found.Unplayed || found.Unheard
 		file, why := w.Judge(found)
 		said := file.Kind + " found at " + file.Path
 		if !found.There {

@@ -56,9 +56,9 @@ func (a *LiveKit) prepare(in StartRequest, i activity.Info) (s *starting, err er
 		LiveKit: a, in: in, token: a.opener.Token(in.RequestID, in.Part), ahead: time.Since(i.StartedTime),
 		again: in.Input.Again || in.maybePutBack(i), forgotten: maybeForgotten(i), maybeSent: in.maybeSent(i),
 	}
-	s.onlyLook = in.OnlyLook || in.outlived(i)
-	if by := in.Input.StartBy; by != nil { // the zero time is before any time at which LiveKit could be asked
-		s.by, s.onlyLook = *by, s.onlyLook || by.IsZero()
+	s.onlyLook = in.OnlyLook || in.Input.LooksOnly() || in.outlived(i)
+	if by := in.Input.StartBy; by != nil {
+		s.by = *by
 	}
 	s.asked, err = a.opener.OpenRequest(in.RequestID, in.Input)
 	if err != nil && s.maybeSent { // sent by a worker that could open it

@@ -258,7 +258,6 @@ func (l *looker) report(ctx context.Context, to []egress.Destination) (egress.Me
 		}
 		if n < mostPlayed {
 			l.play(ctx, until, w, &found)
-			l.hurried = l.hurried || found.Unplayed || found.Unheard
 		}
 		report.Add(w.Judge(found))
 	}

@@ -226,6 +226,11 @@ func (s *State) recorderBack() {
 	}
 }
 
+// Observation returns what a poll saw of the egress, as news.
+func (l Look) Observation(at time.Time) Observation {
+	return Observation{Info: l.Info, Source: FromPoll, HeardAt: at, Missed: l.Missed, MissedBecause: l.MissedBecause}
+}
+
 // Looked folds what a poll saw into the state.
 func (s *State) Looked(l Look, now time.Time) News {
 	s.LookedAt = now
@@ -256,5 +261,5 @@ func (s *State) Looked(l Look, now time.Time) News {
 	} else {
 		s.recorderGone(l.RecorderGone, now)
 	}
-	return s.Observe(Observation{Info: l.Info, Source: FromPoll, HeardAt: now, Missed: l.Missed, MissedBecause: l.MissedBecause})
+	return s.Observe(l.Observation(now))
 }

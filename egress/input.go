@@ -215,6 +215,9 @@ func (in Input) OnlyLook() Input {
 	return in
 }
 
+// LooksOnly reports whether the run starts nothing itself: OnlyLook made its input.
+func (in Input) LooksOnly() bool { return in.StartBy != nil && in.StartBy.IsZero() }
+
 // Readable returns the summary of the request, in whichever form it came.
 func (in Input) Readable() Summary {
 	if in.Summary != nil {

@@ -49,13 +49,13 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 	v := Verdict{
 		RequestID: requestID, EgressID: s.ID, Kind: sum.Kind, Room: sum.Room, RoomID: s.Latest.Proto().GetRoomId(),
 		Status: s.Status, EndedBy: s.EndedBy, EndedAt: cmp.Or(s.Latest.EndTime(), s.NewsAt), HeardAt: s.NewsAt,
-		Media: s.media(), Stopped: s.Stopped, StoppedBy: s.StoppedBy, Because: cmp.Or(s.LostBecause, s.Latest.Proto().GetError()),
+		Media: MediaUnchecked, Stopped: s.Stopped, StoppedBy: s.StoppedBy, Because: cmp.Or(s.LostBecause, s.Latest.Proto().GetError()),
 		Delivered: s.taken(), Skipped: s.Skipped, Corrects: s.Corrects, Info: s.Latest, Twins: s.Twins, Results: s.Results,
 	}
 	v.Late = Duration(max(0, v.HeardAt.Sub(v.EndedAt)))
 	v.Missed, v.MissedBecause = s.missed()
 	if s.Media != nil {
-		v.Files, v.MediaBecause = s.Media.Files, s.Media.Because
+		v.Media, v.Files, v.MediaBecause = s.Media.Media, s.Media.Files, s.Media.Because
 	}
 	if len(s.Parts) > 0 {
 		v.Parts = withGaps(append(slices.Clone(s.Parts), s.part()))
@@ -68,14 +68,6 @@ func (s *State) Verdict(requestID string, sum Summary) Verdict {
 func (v Verdict) Knows(egressID string) bool {
 	return v.EgressID == egressID ||
 		slices.ContainsFunc(v.Parts, func(p Part) bool { return p.EgressID == egressID })
-}
-
-// media returns what is known of the media.
-func (s *State) media() Media {
-	if s.Media == nil {
-		return MediaUnchecked
-	}
-	return s.Media.Media
 }
 
 // missed returns the class of the missed webhook, with the evidence in words. It is unclassified

@@ -111,7 +111,7 @@ func (c *Client) ensure(ctx context.Context, p plan, every time.Duration) error 
 	defer done()
 	h := schedules.GetHandle(ctx, p.id)
 	d, err := h.Describe(ctx)
-	_, none := errors.AsType[*serviceerror.NotFound](err)
+	none := is[*serviceerror.NotFound](err)
 	switch {
 	case none && every == 0:
 		return nil
@@ -219,7 +219,7 @@ func (c *Client) describeSchedule(ctx context.Context, id string) (*client.Sched
 	}
 	defer done()
 	d, err := schedules.GetHandle(ctx, id).Describe(ctx)
-	if _, none := errors.AsType[*serviceerror.NotFound](err); none {
+	if is[*serviceerror.NotFound](err) {
 		return nil, nil
 	}
 	return d, errorOf(ctx, "describe schedule "+id, err)

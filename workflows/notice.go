@@ -13,9 +13,7 @@ import (
 // workflow of its own, so that a hook that is down holds up no recording. If the time for it runs
 // out, it fails, and can be found in Temporal by its type.
 func (w *Workflows) Notice(ctx workflow.Context, n egress.Notice) error {
-	opts := noticeOptions
-	opts.ScheduleToCloseTimeout = n.For.D()
-	err := inItsTime(opts, func(opts workflow.ActivityOptions) error {
+	err := inItsTime(noticeOptions, n.For, func(opts workflow.ActivityOptions) error {
 		return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, opts), delivery.Notify, n).Get(ctx, nil)
 	})
 	if err != nil {

@@ -102,9 +102,11 @@ var announceOptions = workflow.ActivityOptions{
 	Summary:             "tell the consumer, until it accepts",
 }
 
-// inItsTime runs an activity within its time. If that is over before an attempt answered, no worker
-// may have run meanwhile, so the activity gets a few more attempts, which wait for a worker.
-func inItsTime(opts workflow.ActivityOptions, do func(workflow.ActivityOptions) error) error {
+// inItsTime runs an activity, with its retries, within a time; zero is no bound. If that is over
+// before an attempt answered, no worker may have run meanwhile, so the activity gets a few more
+// attempts, which wait for a worker.
+func inItsTime(opts workflow.ActivityOptions, within egress.Duration, do func(workflow.ActivityOptions) error) error {
+	opts.ScheduleToCloseTimeout = within.D()
 	err := do(opts)
 	if !ranOut(err) {
 		return err

@@ -67,9 +67,7 @@ func TestWhatRanOutOfTimeWaitsForAWorkerAndHasAFewAttemptsMore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var ran []workflow.ActivityOptions
-			opts := announceOptions
-			opts.ScheduleToCloseTimeout = time.Hour
-			err := inItsTime(opts, func(o workflow.ActivityOptions) error {
+			err := inItsTime(announceOptions, egress.Duration(time.Hour), func(o workflow.ActivityOptions) error {
 				ran = append(ran, o)
 				return tc.err
 			})

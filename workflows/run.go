@@ -212,7 +212,7 @@ func (e *run) refuse(ctx workflow.Context, err error) error {
 func (e *run) refusal(err error) egress.Reason {
 	reason := reasonOf(err)
 	switch {
-	case e.handedBack != nil, e.in.StartBy != nil && e.in.StartBy.IsZero():
+	case e.handedBack != nil, e.in.LooksOnly():
 		return egress.HandedBack
 	case !slices.Contains(egress.Reasons(), reason): // the word is none of ours
 		return egress.Internal

@@ -86,9 +86,7 @@ func (e *recording) tellStep(ctx workflow.Context, t task) {
 
 // tellPatiently tries a delivery step for as long as the terms say.
 func (e *recording) tellPatiently(ctx workflow.Context, t task) error {
-	patient := announceOptions
-	patient.ScheduleToCloseTimeout = e.AnnounceFor.D()
-	return inItsTime(patient, func(opts workflow.ActivityOptions) error { return e.tell(ctx, opts, t) })
+	return inItsTime(announceOptions, e.AnnounceFor, func(opts workflow.ActivityOptions) error { return e.tell(ctx, opts, t) })
 }
 
 // done notes that a step is done, and shows it.

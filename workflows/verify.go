@@ -76,10 +76,9 @@ func (e *run) verifyBehind(ctx workflow.Context, of *egress.State, suffix, becau
 
 func (e *run) verifyOn(ctx workflow.Context, of *egress.State, name string, counted egress.Media) {
 	opts := as(verifyOptions, verifyOptions.Summary+", until it answers ("+name+")")
-	opts.ScheduleToCloseTimeout = of.AnnounceFor.D()
 	var v activities.Verified
 	look := func() error {
-		return inItsTime(opts, func(opts workflow.ActivityOptions) (err error) {
+		return inItsTime(opts, of.AnnounceFor, func(opts workflow.ActivityOptions) (err error) {
 			v, err = e.lookAtMedia(ctx, opts, of, true)
 			return err
 		})

@@ -220,7 +220,7 @@ func (e *run) takeLook(ctx workflow.Context, ev event) {
 		e.log.Warn("poll failed", "egressID", e.ID, "error", err)
 	}
 	now := workflow.Now(ctx)
-	e.followUp(ctx, e.Looked(l, now), egress.Observation{Info: l.Info, Source: egress.FromPoll, HeardAt: now})
+	e.followUp(ctx, e.Looked(l, now), l.Observation(now))
 	if l.Idle && e.Stuck == "" {
 		e.mark(ctx, egress.WhyIdle, "")
 	}
