@@ -57,3 +57,30 @@ func TestAStartWhoseWorkerStoodStillIsSearchedForBeforeItIsSent(t *testing.T) {
 		})
 	}
 }
+
+// It waits for somebody who publishes, in a network from which it reaches LiveKit and not Temporal,
+// which has given the start to another worker.
+func TestAStartThatWaitedForLongLooksForThatOfAnotherWorker(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		quiet  int // looks at the room that find nobody
+		listed []*lk.EgressInfo
+		want   []string
+	}{
+		"another began it": {6, []*lk.EgressInfo{withToken(t, "EG_other", requestID, 2)}, []string{"35s list " + room}},
+		"no other did":     {6, nil, []string{"35s list " + room, "35s start"}},
+		"it was short":     {5, []*lk.EgressInfo{withToken(t, "EG_other", requestID, 2)}, []string{"25s start"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bubble(t, func(t *testing.T) {
+				a := &api{live: true, publishers: 1, quiet: tc.quiet, onStart: accepts, onList: lists(tc.listed...)}
+				in := plain(roomRequest())
+				in.Part, in.RoomID, in.Published = 2, "RM_1", true
+				var s activities.Started
+				require.NoError(t, newAttempts(a).run(activitiesOf(t, a).Start, in, &s))
+				require.Equal(t, tc.want, a.log[tc.quiet+1:])
+			})
+		})
+	}
+}

@@ -53,7 +53,7 @@ func (a *LiveKit) Start(ctx context.Context, in StartRequest) (Started, error) {
 // prepare returns an attempt at a start by the settings of this worker.
 func (a *LiveKit) prepare(in StartRequest, i activity.Info) (s *starting, err error) {
 	s = &starting{
-		LiveKit: a, in: in, token: a.opener.Token(in.RequestID, in.Part), ahead: time.Since(i.StartedTime),
+		LiveKit: a, in: in, token: a.opener.Token(in.RequestID, in.Part), looked: time.Now(), ahead: time.Since(i.StartedTime),
 		again: in.Input.Again || in.maybePutBack(i), forgotten: maybeForgotten(i), maybeSent: in.maybeSent(i),
 	}
 	s.onlyLook = in.OnlyLook || in.Input.LooksOnly() || in.outlived(i)
@@ -138,6 +138,7 @@ type starting struct {
 	again     bool        // an earlier run of the key may have started it, or this run in a time that Temporal has forgotten: LiveKit then lists it
 	forgotten bool        // this run may have started it lately, which Temporal has forgotten: LiveKit mostly lists it
 	maybeSent bool        // LiveKit may have been asked just now, and not list it yet
+	looked    time.Time   // when it began, or LiveKit last listed what it has
 	// ahead is how far this worker's clock is ahead of Temporal's, which sent the attempt just
 	// before.
 	ahead time.Duration
@@ -297,27 +298,6 @@ func (s *starting) lateIn(d time.Duration) bool {
 	return !s.by.IsZero() && time.Now().Add(d).After(s.by)
 }
 
-func (s *starting) call(ctx context.Context) (*livekit.EgressInfo, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout)
-	defer cancel()
-	if by := s.in.NotAfter; s.withdrawn() || !by.IsZero() && time.Now().Add(-s.ahead).After(by) {
-		return nil, &egress.Error{Reason: egress.TooLate, Message: "the recording is to be over by now"}
-	}
-	if s.in.RoomID != "" { // if LiveKit cannot be asked here, the start will fail, too
-		room, err := liveRoom(ctx, s.api, s.room, s.in.RoomID)
-		switch {
-		case ctx.Err() != nil:
-			return nil, &egress.Error{Reason: egress.Unreachable, Message: "nobody could ask twice for the room", Err: ctx.Err()}
-		case err != nil:
-		case room == nil:
-			return nil, &egress.Error{Reason: egress.NotFound, Code: "not_found", Message: "the room that the part before recorded is gone"}
-		case s.in.Published && room.GetNumPublishers() == 0:
-			return nil, &egress.Error{Reason: egress.Unreachable, Message: "nobody publishes in the room"} // not yet: it is retried
-		}
-	}
-	return s.send(ctx)
-}
-
 // search looks for our token until it is found or certainly absent: a list read after SearchFor,
 // ended egresses included, does not have it. The looks get rarer, since many starts may search at
 // once and share LiveKit's rate limit with everything else.
@@ -348,15 +328,20 @@ const rarest = 8
 
 // list returns the egresses among which ours would be. A web egress has no room to filter by, so
 // only a last look includes ended ones: LiveKit then lists all that it remembers.
-func (s *starting) list(ctx context.Context, ended bool) ([]*livekit.EgressInfo, error) {
+func (s *starting) list(ctx context.Context, ended bool) (items []*livekit.EgressInfo, err error) {
+	at := time.Now()
 	switch {
 	case s.room != "":
-		return s.api.InRoom(ctx, s.room)
+		items, err = s.api.InRoom(ctx, s.room)
 	case ended:
-		return s.api.Remembered(ctx)
+		items, err = s.api.Remembered(ctx)
 	default:
-		return s.api.Active(ctx)
+		items, err = s.api.Active(ctx)
 	}
+	if err == nil {
+		s.looked = at
+	}
+	return items, err
 }
 
 // gaveUp returns the error for the end of StartFor, or for the end of this worker, after which
