@@ -40,12 +40,10 @@ func (s *starting) checkRoom(ctx context.Context) error {
 	}
 	room, err := liveRoom(ctx, s.api, s.room, s.in.RoomID)
 	switch {
-	case err != nil: // if LiveKit cannot be asked here, the start will fail, too
-		return nil
-	case room == nil:
+	case err == nil && room == nil:
 		return &egress.Error{Reason: egress.NotFound, Code: "not_found", Message: "the room that the part before recorded is gone"}
-	case s.in.Published && room.GetNumPublishers() == 0:
+	case err == nil && s.in.Published && room.GetNumPublishers() == 0:
 		return &egress.Error{Reason: egress.Unreachable, Message: "nobody publishes in the room"} // not yet: it is retried
 	}
-	return nil
+	return nil // if LiveKit cannot be asked here, the start will fail, too
 }

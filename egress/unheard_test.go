@@ -74,6 +74,8 @@ func TestAWebhookThatComesInTimeIsNotMissedAndItsEventIsLiveKits(t *testing.T) {
 		"of the way to it":         {func(_ *egress.State, o *egress.Observation) { o.Final = false }, ""},
 		"by the reconciler":        {func(_ *egress.State, o *egress.Observation) { o.Source = egress.FromReconcile }, ""},
 		"where it counts as lost":  {func(s *egress.State, _ *egress.Observation) { s.WebhookMissed() }, ""},
+		"of an earlier run":        {func(s *egress.State, _ *egress.Observation) { s.Latest = infoAt(t, failed, noon.UnixNano(), 1) }, ""},
+		"of another end":           {func(_ *egress.State, o *egress.Observation) { o.Info = infoAt(t, complete, 20, 0) }, ""},
 		"where a look had the end": {func(s *egress.State, _ *egress.Observation) { s.EndedBy = egress.FromPoll }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,5 +94,20 @@ func TestAWebhookThatComesInTimeIsNotMissedAndItsEventIsLiveKits(t *testing.T) {
 				require.Zero(t, s.WebhookDue())
 			}
 		})
+	}
+}
+
+// LiveKit repeats a webhook for up to 65 s, and by then a later run may have ended.
+func TestAWebhookOfAnEarlierRunIsNotTheMissedOneThatCameLate(t *testing.T) {
+	t.Parallel()
+	for run, want := range map[int32]egress.Missed{0: egress.MissedUnclassified, 1: egress.MissedLate} {
+		s := ended(t, egress.FromPoll)
+		s.Latest = infoAt(t, failed, 20, 1)
+		o := observed(infoAt(t, failed, 20, run), time.Second)
+		o.Final = true
+
+		require.Equal(t, egress.NoNews, s.Observe(o))
+
+		require.Equal(t, want, s.Verdict("r", egress.Summary{}).Missed, "of run %d", run)
 	}
 }

@@ -101,15 +101,19 @@ func (s *State) missed() (Missed, string) {
 const retriesEnd = 15 * time.Second
 
 // cameLate takes what comes after the end. If the webhook of an end that we had to ask for comes
-// at all, it was late and not lost. That of an egress that we gave up is another matter.
+// at all, it was late and not lost. That of an egress that we gave up is another matter, and that of
+// an earlier run says nothing of this end.
 func (s *State) cameLate(o Observation) {
+	if o.Source != FromWebhook || !o.Final || s.Latest.RanAgain(o.Info) {
+		return
+	}
 	missed, _ := s.missed()
-	// Nobody has been told yet, so they can be told under LiveKit's own event ID.
-	untold := s.Phase == Settled && s.unheard() && missed == "" || s.Phase == Held && s.sameEnd(o)
-	if o.Source == FromWebhook && o.Final && untold {
+	// Nobody has been told yet, so they can be told under LiveKit's own event ID. The webhook may date
+	// the end otherwise than LiveKit's answer to a stop did.
+	if s.Phase == Settled && s.unheard() && missed == "" && s.Status == o.Info.StatusName() || s.Phase == Held && s.sameEnd(o) {
 		s.Event = o.Event
 	}
-	if o.Source == FromWebhook && o.Final && s.Status != Lost && missed != "" && missed != MissedLate {
+	if s.Status != Lost && missed != "" && missed != MissedLate {
 		s.MissedWhy = MissedLate
 		s.MissedBecause = lateBy(s.NewsAt, o.HeardAt)
 	}
