@@ -341,12 +341,13 @@ func maskURL(v string) string {
 	return b.String()
 }
 
-// maskQuery keeps the names, except those without a value, which may be credentials themselves.
+// maskQuery keeps the names, except those without a value, which may be credentials themselves. The
+// padding of one in base64 is no value.
 func maskQuery(q url.Values) string {
 	var parts []string
 	for _, name := range sortedKeys(q) {
 		part := redacted
-		if strings.Join(q[name], "") != "" {
+		if strings.Trim(strings.Join(q[name], ""), "=") != "" {
 			part = url.QueryEscape(name) + "=" + redacted
 		}
 		parts = append(parts, part)

@@ -85,7 +85,8 @@ func TestWhatATextQuotesOfARequestIsMasked(t *testing.T) {
 func TestTheURLsInATextAreMasked(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		"no outputs": "no outputs",
+		"no outputs":                             "no outputs",
+		"https://a.example/x?c2VjcmV0MQ== and ?": "https://a.example/x?{redacted} and ?",
 		"invalid url rtmps://a.example/key: rtmp urls must be of format rtmp(s)://{host}(/{path})/{app}/{stream_key}( live=1)": "invalid url rtmps://a.example/{redacted} rtmp urls must be of format rtmp(s)://{host}(/{path})/{app}/{stream_key}( live=1)",
 		`parse "rtmp://a.example:x/app/key": invalid port, and https://a.example/x?token=1`:                                    `parse "{redacted}": invalid port, and https://a.example/x?token={redacted}`,
 	} {
