@@ -119,7 +119,7 @@ type Start struct {
 // Look is egress.Policy as settings.
 type Look struct {
 	Starting []egress.Duration `env:"REELKEEPER_LOOK_STARTING" doc:"Waits between looks at an egress that is not active yet (comma separated; the last one repeats)."`
-	Active   egress.Duration   `env:"REELKEEPER_LOOK_ACTIVE" doc:"Wait between looks at an active egress, give or take 10 %."`
+	Active   egress.Duration   `env:"REELKEEPER_LOOK_ACTIVE" doc:"Wait between looks at an active egress, give or take 10 %; at most 8760h."`
 	Ending   []egress.Duration `env:"REELKEEPER_LOOK_ENDING" doc:"Waits between looks once an end is expected (comma separated; the last one repeats)."`
 	Lost     egress.Duration   `env:"REELKEEPER_LOST_AFTER" doc:"How long the evidence that an egress is dead must hold before it counts as lost."`
 	Stuck    egress.Duration   `env:"REELKEEPER_STUCK_AFTER" doc:"How long an egress may run before it is marked as stuck. It is not stopped."`

@@ -202,6 +202,7 @@ func TestWhatIsWrongIsNamed(t *testing.T) {
 		{"REELKEEPER_LOOK_STARTING", "5s,soon", `want a duration such as "3h", got "soon"`},
 		{"REELKEEPER_LOOK_STARTING", "5s,10s,0s", "must be positive, got 0s"},
 		{"REELKEEPER_LOOK_ACTIVE", "0s", "must be positive, got 0s"},
+		{"REELKEEPER_LOOK_ACTIVE", "999999h", "must be at most 8760h0m0s, got 999999h0m0s"},
 		{"REELKEEPER_LOOK_ENDING", "-1ns,5s", "must be positive, got -1ns"},
 		{"REELKEEPER_LOST_AFTER", "0s", "must be positive, got 0s"},
 		{"REELKEEPER_STUCK_AFTER", "0s", "must be positive, got 0s"},

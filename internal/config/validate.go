@@ -27,6 +27,10 @@ const notSet = "is not set"
 // maxStartFor is below the hour that one attempt at a start may take.
 const maxStartFor = 50 * time.Minute
 
+// maxLookActive is longer than any recording. Multiples of it, of which the longest is 72 (see
+// egress.Policy), must not overflow.
+const maxLookActive = 365 * 24 * time.Hour
+
 // Validate names the first invalid variable. It requires nothing that only some roles need.
 func (c Config) Validate() error {
 	for _, check := range []func() error{
@@ -96,6 +100,8 @@ func (c Config) checkBounds() error {
 	switch {
 	case c.Start.For > maxStartFor:
 		return egress.Invalidf("REELKEEPER_START_FOR", "must be at most %s, got %s", maxStartFor, c.Start.For)
+	case c.Look.Active.D() > maxLookActive:
+		return egress.Invalidf("REELKEEPER_LOOK_ACTIVE", "must be at most %s, got %s", maxLookActive, c.Look.Active)
 	case c.Recover > egress.MaxRecover:
 		return egress.Invalidf("REELKEEPER_RECOVER", "must be 0 to %d, got %d", egress.MaxRecover, c.Recover)
 	}
