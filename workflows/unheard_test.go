@@ -275,3 +275,25 @@ func TestStopsWithoutEndDoNotKeepALostEgressAlive(t *testing.T) {
 	require.Equal(t, egress.Lost, v.Status)
 	require.Less(t, v.HeardAt.Sub(l.began), 2*time.Minute)
 }
+
+// Only the webhook of the first run's failure comes, late, after the answer to a stop has said that
+// the second run is complete.
+func TestTheWebhookOfAnEarlierRunIsNotThatOfTheEndThatAStopTold(t *testing.T) {
+	t.Parallel()
+	l := stoppedOver(t, true)
+	l.stop = func(string) (egress.Info, error) {
+		m := l.completed()
+		m.RetryCount = 1
+		return infoOf(t, m), nil
+	}
+	l.at(3*time.Second, func() {
+		m := message(egressID, failed)
+		m.EndedAt = l.began.UnixNano()
+		l.SignalWorkflow(egress.SignalObserved, webhook(t, egress.EventEnded, m))
+	})
+
+	v := l.mustRun(plainInput(t))
+
+	require.Equal(t, egress.Status("EGRESS_COMPLETE"), v.Status)
+	require.Equal(t, []lk.EgressStatus{complete}, l.toldOf())
+}
